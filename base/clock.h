@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only place that asks what time it is. Pure code takes `now`. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_unix_ms(void); /* CLOCK_REALTIME */
+int64_t clock_mono_ms(void); /* CLOCK_MONOTONIC; only differences mean a thing */
+int64_t clock_mono_us(void);
+
+#endif
