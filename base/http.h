@@ -35,6 +35,11 @@ struct http_fields {
  * rule above: hostile values can not split a message. */
 bool http_fields_add(struct http_fields *fs, struct arena *a, const char *name,
     const char *value);
+bool http_fields_add_len(struct http_fields *fs, struct arena *a,
+    const char *name, size_t name_len, const char *value, size_t value_len);
+/* The rule above, for bytes that need no NUL at their end. */
+bool http_name_is_good(const char *name, size_t len);
+bool http_value_is_good(const char *value, size_t len);
 /* The first value of that (lower-case) name, or NULL. */
 const char *http_fields_find(const struct http_fields *fs, const char *name);
 /* How many fields have that name. */
@@ -46,7 +51,8 @@ struct http_request;
 
 /* What the transport tells whoever answers. Either may be NULL. */
 struct http_watch {
-	/* The backlog fell under the low mark: write on. */
+	/* The backlog was at or over the low mark (64 KiB) and fell under it:
+	 * write on. Never called from inside an http_reply_* call. */
 	void (*on_drained)(void *arg);
 	/* The client has gone; nothing written from now on arrives. Called at
 	 * most once, never from inside an http_reply_* call. The request stays

@@ -15,10 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct evdns_base;
 struct loop;
 struct loop *loop_new(void); /* after fork, one per worker */
 void loop_free(struct loop **l);
 struct event_base *loop_base(struct loop *l);
+/* Names to addresses without waiting; made at the first use. */
+struct evdns_base *loop_dns(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* after the callbacks now due */
 
