@@ -22,7 +22,8 @@ struct log {
 
 void log_init(struct log *l, const char *program, enum log_level least);
 bool log_level_of(const char *name, enum log_level *out); /* debug|info|… */
-/* parent's prefix with " name=value" added (cut where it does not fit). */
+/* parent's prefix with " name=value" added (left off where it does not fit).
+ */
 struct log log_child(const struct log *parent, const char *name,
     const char *value);
 
