@@ -78,6 +78,10 @@
 	X(UNTRUSTED, "untrusted")         /* a signature or chain fails */     \
 	X(EXPIRED, "expired")                                                  \
 	X(STALE, "stale")                                                      \
+	X(NOT_YET_VALID, "not_yet_valid")                                      \
+	X(REVOKED, "revoked")                                                  \
+	X(TAMPERED, "tampered")                                                \
+	X(UNSUPPORTED, "unsupported")                                          \
 	X(LIMIT, "limit_exceeded")                                             \
 	X(TIMEOUT, "timeout")                                                  \
 	X(UNAVAILABLE, "unavailable")                                          \

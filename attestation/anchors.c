@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pinned keys. Each value is the SHA-256 of a DER SubjectPublicKeyInfo,
+ * taken from the maker's published certificate and confirmed by a second,
+ * independent copy. Whether a chain is good ends here and nowhere else.
+ */
+#include "attestation/anchors.h"
+
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/crypto.h"
+#include "base/mem.h"
+
+struct pin {
+	const char *name;
+	const char *spki; /* hex */
+	const char *pem;  /* the certificate, where senders leave it out */
+};
+
+/* clang-format off */
+static const char intel_sgx_root_pem[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIICjzCCAjSgAwIBAgIUImUM1lqdNInzg7SVUr9QGzknBqwwCgYIKoZIzj0EAwIw\n"
+	"aDEaMBgGA1UEAwwRSW50ZWwgU0dYIFJvb3QgQ0ExGjAYBgNVBAoMEUludGVsIENv\n"
+	"cnBvcmF0aW9uMRQwEgYDVQQHDAtTYW50YSBDbGFyYTELMAkGA1UECAwCQ0ExCzAJ\n"
+	"BgNVBAYTAlVTMB4XDTE4MDUyMTEwNDUxMFoXDTQ5MTIzMTIzNTk1OVowaDEaMBgG\n"
+	"A1UEAwwRSW50ZWwgU0dYIFJvb3QgQ0ExGjAYBgNVBAoMEUludGVsIENvcnBvcmF0\n"
+	"aW9uMRQwEgYDVQQHDAtTYW50YSBDbGFyYTELMAkGA1UECAwCQ0ExCzAJBgNVBAYT\n"
+	"AlVTMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEC6nEwMDIYZOj/iPWsCzaEKi7\n"
+	"1OiOSLRFhWGjbnBVJfVnkY4u3IjkDYYL0MxO4mqsyYjlBalTVYxFP2sJBK5zlKOB\n"
+	"uzCBuDAfBgNVHSMEGDAWgBQiZQzWWp00ifODtJVSv1AbOScGrDBSBgNVHR8ESzBJ\n"
+	"MEegRaBDhkFodHRwczovL2NlcnRpZmljYXRlcy50cnVzdGVkc2VydmljZXMuaW50\n"
+	"ZWwuY29tL0ludGVsU0dYUm9vdENBLmRlcjAdBgNVHQ4EFgQUImUM1lqdNInzg7SV\n"
+	"Ur9QGzknBqwwDgYDVR0PAQH/BAQDAgEGMBIGA1UdEwEB/wQIMAYBAf8CAQEwCgYI\n"
+	"KoZIzj0EAwIDSQAwRgIhAOW/5QkR+S9CiSDcNoowLuPRLsWGf/Yi7GSX94BgwTwg\n"
+	"AiEA4J0lrHoMs+Xo5o/sX6O9QWxHRAvZUGOdRQ7cvqRXaqI=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char nvidia_device_pem[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIICCzCCAZCgAwIBAgIQLTZwscoQBBHB/sDoKgZbVDAKBggqhkjOPQQDAzA1MSIw\n"
+	"IAYDVQQDDBlOVklESUEgRGV2aWNlIElkZW50aXR5IENBMQ8wDQYDVQQKDAZOVklE\n"
+	"SUEwIBcNMjExMTA1MDAwMDAwWhgPOTk5OTEyMzEyMzU5NTlaMDUxIjAgBgNVBAMM\n"
+	"GU5WSURJQSBEZXZpY2UgSWRlbnRpdHkgQ0ExDzANBgNVBAoMBk5WSURJQTB2MBAG\n"
+	"ByqGSM49AgEGBSuBBAAiA2IABA5MFKM7+KViZljbQSlgfky/RRnEQScW9NDZF8SX\n"
+	"gAW96r6u/Ve8ZggtcYpPi2BS4VFu6KfEIrhN6FcHG7WP05W+oM+hxj7nyA1r1jkB\n"
+	"2Ry70YfThX3Ba1zOryOP+MJ9vaNjMGEwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8B\n"
+	"Af8EBAMCAQYwHQYDVR0OBBYEFFeF/4PyY8xlfWi3Olv0jUrL+0lfMB8GA1UdIwQY\n"
+	"MBaAFFeF/4PyY8xlfWi3Olv0jUrL+0lfMAoGCCqGSM49BAMDA2kAMGYCMQCPeFM3\n"
+	"TASsKQVaT+8S0sO9u97PVGCpE9d/I42IT7k3UUOLSR/qvJynVOD1vQKVXf0CMQC+\n"
+	"EY55WYoDBvs2wPAH1Gw4LbcwUN8QCff8bFmV4ZxjCRr4WXTLFHBKjbfneGSBWwA=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char nvidia_rim_pem[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIICKTCCAbCgAwIBAgIQRdrjoA5QN73fh1N17LXicDAKBggqhkjOPQQDAzBFMQsw\n"
+	"CQYDVQQGEwJVUzEPMA0GA1UECgwGTlZJRElBMSUwIwYDVQQDDBxOVklESUEgQ29S\n"
+	"SU0gc2lnbmluZyBSb290IENBMCAXDTIzMDMxNjE1MzczNFoYDzIwNTMwMzA4MTUz\n"
+	"NzM0WjBFMQswCQYDVQQGEwJVUzEPMA0GA1UECgwGTlZJRElBMSUwIwYDVQQDDBxO\n"
+	"VklESUEgQ29SSU0gc2lnbmluZyBSb290IENBMHYwEAYHKoZIzj0CAQYFK4EEACID\n"
+	"YgAEuECyi9vNM+Iw2lfUzyBldHAwaC1HF7TCgp12QcEyUTm3Tagxwr48d55+K2VI\n"
+	"lWYIDk7NlAIQdcV/Ff7euGLI+Qauj93HsSI4WX298PpW54RTgz9tC+Q684caR/BX\n"
+	"WEeZo2MwYTAdBgNVHQ4EFgQUpaXrOPK4ZDAk08DBskn594zeZjAwHwYDVR0jBBgw\n"
+	"FoAUpaXrOPK4ZDAk08DBskn594zeZjAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8B\n"
+	"Af8EBAMCAQYwCgYIKoZIzj0EAwMDZwAwZAIwHGDyscDP6ihHqRvZlI3eqZ4YkvjE\n"
+	"1duaN84tAHRVgxVMvNrp5Tnom3idHYGW/dskAjATvjIx6VzHm/4e2GiZAyZEIUBD\n"
+	"OKPzp5ei/A0iUZpdvngenDwV8Qa/wGdiTmJ7Bp4=\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char apple_app_attest_pem[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIICITCCAaegAwIBAgIQC/O+DvHN0uD7jG5yH2IXmDAKBggqhkjOPQQDAzBSMSYw\n"
+	"JAYDVQQDDB1BcHBsZSBBcHAgQXR0ZXN0YXRpb24gUm9vdCBDQTETMBEGA1UECgwK\n"
+	"QXBwbGUgSW5jLjETMBEGA1UECAwKQ2FsaWZvcm5pYTAeFw0yMDAzMTgxODMyNTNa\n"
+	"Fw00NTAzMTUwMDAwMDBaMFIxJjAkBgNVBAMMHUFwcGxlIEFwcCBBdHRlc3RhdGlv\n"
+	"biBSb290IENBMRMwEQYDVQQKDApBcHBsZSBJbmMuMRMwEQYDVQQIDApDYWxpZm9y\n"
+	"bmlhMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAERTHhmLW07ATaFQIEVwTtT4dyctdh\n"
+	"NbJhFs/Ii2FdCgAHGbpphY3+d8qjuDngIN3WVhQUBHAoMeQ/cLiP1sOUtgjqK9au\n"
+	"Yen1mMEvRq9Sk3Jm5X8U62H+xTD3FE9TgS41o0IwQDAPBgNVHRMBAf8EBTADAQH/\n"
+	"MB0GA1UdDgQWBBSskRBTM72+aEH/pwyp5frq5eWKoTAOBgNVHQ8BAf8EBAMCAQYw\n"
+	"CgYIKoZIzj0EAwMDaAAwZQIwQgFGnByvsiVbpTKwSga0kP0e8EeDS4+sQmTvb7vn\n"
+	"53O5+FRXgeLhpJ06ysC5PrOyAjEAp5U4xDgEgllF7En3VcE3iexZZtKeYnpqtijV\n"
+	"oyFraWVIyd/dganmrduC1bmTBGwD\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char apple_enterprise_pem[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIICJDCCAamgAwIBAgIUQsDCuyxyfFxeq/bxpm8frF15hzcwCgYIKoZIzj0EAwMw\n"
+	"UTEtMCsGA1UEAwwkQXBwbGUgRW50ZXJwcmlzZSBBdHRlc3RhdGlvbiBSb290IENB\n"
+	"MRMwEQYDVQQKDApBcHBsZSBJbmMuMQswCQYDVQQGEwJVUzAeFw0yMjAyMTYxOTAx\n"
+	"MjRaFw00NzAyMjAwMDAwMDBaMFExLTArBgNVBAMMJEFwcGxlIEVudGVycHJpc2Ug\n"
+	"QXR0ZXN0YXRpb24gUm9vdCBDQTETMBEGA1UECgwKQXBwbGUgSW5jLjELMAkGA1UE\n"
+	"BhMCVVMwdjAQBgcqhkjOPQIBBgUrgQQAIgNiAAT6Jigq+Ps9Q4CoT8t8q+UnOe2p\n"
+	"oT9nRaUfGhBTbgvqSGXPjVkbYlIWYO+1zPk2Sz9hQ5ozzmLrPmTBgEWRcHjA2/y7\n"
+	"7GEicps9wn2tj+G89l3INNDKETdxSPPIZpPj8VmjQjBAMA8GA1UdEwEB/wQFMAMB\n"
+	"Af8wHQYDVR0OBBYEFPNqTQGd8muBpV5du+UIbVbi+d66MA4GA1UdDwEB/wQEAwIB\n"
+	"BjAKBggqhkjOPQQDAwNpADBmAjEA1xpWmTLSpr1VH4f8Ypk8f3jMUKYz4QPG8mL5\n"
+	"8m9sX/b2+eXpTv2pH4RZgJjucnbcAjEA4ZSB6S45FlPuS/u4pTnzoz632rA+xW/T\n"
+	"ZwFEh9bhKjJ+5VQ9/Do1os0u3LEkgN/r\n"
+	"-----END CERTIFICATE-----\n";
+
+static const struct pin pins[ANCHOR_COUNT] = {
+	[ANCHOR_INTEL_SGX_ROOT] = {
+		"Intel SGX Root CA",
+		"a0af031289f5d5d4132f9186068a7fc1"
+		"3628633ba235777472e29b6b6c67a49e", intel_sgx_root_pem
+	},
+	[ANCHOR_AMD_ARK_MILAN] = {
+		"AMD ARK Milan",
+		"9f056bee44377e29308cb5ffa895bdfb"
+		"62d18881fa6bed8d6f075b0204089cb9", NULL
+	},
+	[ANCHOR_AMD_ARK_GENOA] = {
+		"AMD ARK Genoa",
+		"429a69c9422aa258ee4d8db5fcda9c64"
+		"70ef15f8cd5a9cebd6cbc7d90b863831", NULL
+	},
+	[ANCHOR_AMD_ARK_TURIN] = {
+		"AMD ARK Turin",
+		"4f125410563a2ab9a50356f9243f6fe0"
+		"b6f73de98603f53f90339c70e9d7ad08", NULL
+	},
+	[ANCHOR_AMD_ASK_MILAN] = {
+		"AMD ASK Milan",
+		"42491669ccb851d627ea9846cd24eccb"
+		"eb7de7c2a62740120fff88001d38ebb6", NULL
+	},
+	[ANCHOR_AMD_ASK_GENOA] = {
+		"AMD ASK Genoa",
+		"0324d55bcd48ba877a8fd87c0e1b4934"
+		"dec8448e3807a24384a34dc6a6c9ebb8", NULL
+	},
+	[ANCHOR_AMD_ASK_TURIN] = {
+		"AMD ASK Turin",
+		"0000ead352025f208bf55297c4192c34"
+		"cd1b878002107366d8f2065a9ae7d3a9", NULL
+	},
+	[ANCHOR_AMD_ASVK_MILAN] = {
+		"AMD ASVK Milan",
+		"66450a123ea5876206df67f2514a4fea"
+		"224c0f63b18313423078b0edc4535e33", NULL
+	},
+	[ANCHOR_AMD_ASVK_GENOA] = {
+		"AMD ASVK Genoa",
+		"7d1633252ebbadaa75f96e9b4e6f7d43"
+		"a90ceb3f843937482630f8da2459264e", NULL
+	},
+	[ANCHOR_AMD_ASVK_TURIN] = {
+		"AMD ASVK Turin",
+		"bfc441408b2f806c5dbf180bd8920e6e"
+		"60dd404d82141780d85dbf962954d386", NULL
+	},
+	[ANCHOR_NVIDIA_DEVICE] = {
+		"NVIDIA Device Identity CA",
+		"a90c4eb5acfd3e3d03a25db6a26b84f7"
+		"20ad0503196c627c21ddd48dd85b06a4", nvidia_device_pem
+	},
+	[ANCHOR_NVIDIA_RIM] = {
+		"NVIDIA CoRIM signing Root CA",
+		"dec1dc316477aa851eebdf51327ae9f8"
+		"64bc8d89254657ed1e7eb9168af1e1a3", nvidia_rim_pem
+	},
+	[ANCHOR_NRAS_INTERMEDIATE] = {
+		"NVIDIA Attestation Service GPU Intermediate 004",
+		"fd32837f954e2c45db073105166dfe69"
+		"85ae0480bb113fba63b091a75affe896", NULL
+	},
+	[ANCHOR_APPLE_APP_ATTEST] = {
+		"Apple App Attestation Root CA",
+		"1ae751fd29896d0f1f13fe226c063f44"
+		"5d40d8938acc6245c251ecc0679330bd", apple_app_attest_pem
+	},
+	[ANCHOR_APPLE_ENTERPRISE] = {
+		"Apple Enterprise Attestation Root CA",
+		"4179683e87e3f483849848b3eb80e08e"
+		"cdf52e3f1a99dd1340f29b88ecbc2041", apple_enterprise_pem
+	},
+};
+/* clang-format on */
+
+#ifdef ASSAY_TEST_BUILD
+struct anchors {
+	bool changed[ANCHOR_COUNT]; /* a test root stands in */
+	bool any[ANCHOR_COUNT];
+	uint8_t spki[ANCHOR_COUNT][32];
+	X509 *root[ANCHOR_COUNT];
+};
+#else
+/* Nothing to hold, and so nothing that could be set. */
+struct anchors {
+	char none;
+};
+#endif
+
+static const struct anchors pinned;
+
+const struct anchors *
+anchors_pinned(void)
+{
+	return &pinned;
+}
+
+bool
+anchors_trust(const struct anchors *a, enum anchor_kind kind,
+    const uint8_t spki_sha256[32])
+{
+	uint8_t pin[32];
+
+#ifdef ASSAY_TEST_BUILD
+	if (a->any[kind])
+		return true;
+	if (a->changed[kind])
+		return memcmp(a->spki[kind], spki_sha256, 32) == 0;
+#endif
+	(void)a;
+	return hex_decode(text_of(pins[kind].spki), pin, sizeof(pin), NULL) &&
+	       memcmp(pin, spki_sha256, 32) == 0;
+}
+
+static X509 *
+certificate_of_pem(const char *pem)
+{
+	BIO *in = BIO_new_mem_buf(pem, -1);
+	X509 *out = PEM_read_bio_X509(in, NULL, NULL, NULL);
+
+	BIO_free(in);
+	return out;
+}
+
+X509 *
+anchors_certificate(const struct anchors *a, enum anchor_kind kind)
+{
+#ifdef ASSAY_TEST_BUILD
+	if (a->changed[kind]) {
+		X509_up_ref(a->root[kind]);
+		return a->root[kind];
+	}
+#endif
+	(void)a;
+	return pins[kind].pem != NULL ? certificate_of_pem(pins[kind].pem)
+				      : NULL;
+}
+
+bool
+anchors_is_test(const struct anchors *a, enum anchor_kind kind)
+{
+#ifdef ASSAY_TEST_BUILD
+	return a->changed[kind] || a->any[kind];
+#else
+	(void)a;
+	(void)kind;
+	return false;
+#endif
+}
+
+const char *
+anchor_name(enum anchor_kind kind)
+{
+	return pins[kind].name;
+}
+
+#ifdef ASSAY_TEST_BUILD
+struct anchors *
+anchors_test_new(void)
+{
+	return mem_new(sizeof(struct anchors));
+}
+
+void
+anchors_test_set(struct anchors *a, enum anchor_kind kind, X509 *root)
+{
+	X509_free(a->root[kind]);
+	X509_up_ref(root);
+	a->root[kind] = root;
+	a->changed[kind] = true;
+	spki_sha256(root, a->spki[kind]);
+}
+
+void
+anchors_test_any(struct anchors *a, enum anchor_kind kind)
+{
+	a->any[kind] = true;
+}
+
+void
+anchors_test_free(struct anchors **a)
+{
+	size_t i;
+
+	if (*a == NULL)
+		return;
+	for (i = 0; i < ANCHOR_COUNT; i++)
+		X509_free((*a)->root[i]);
+	mem_free(*a);
+	*a = NULL;
+}
+#endif

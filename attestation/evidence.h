@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One verdict over everything that a node shows: CPU, GPUs, switches, event
+ * log, application, bindings. Verifiers are registered by evidence kind; each
+ * adds its checks and the facts that later ones lean on. Pure: bytes, policy,
+ * collateral and now come in, a verdict goes out.
+ *
+ * The bundle, as it travels in a statement or stands in a file:
+ * {"binding": "assay" | "dstack" | "dstack-tls", "nonce": hex (32 bytes),
+ *  "items": [
+ *   {"kind": "tdx", "quote": base64},
+ *   {"kind": "snp", "report": base64, "certificates": [base64 DER, …]},
+ *   {"kind": "nvidia", "arch": "HOPPER", "evidence_list":
+ *     [{"evidence": base64, "certificate": base64 of PEM}, …]},
+ *   {"kind": "nvswitch", "evidence_list": […]},
+ *   {"kind": "nras", "token": […]},
+ *   {"kind": "dstack", "event_log": […], "app_compose": text},
+ *   {"kind": "apple-mda", "attestation": base64},
+ *   {"kind": "apple-app-attest", "attestation": base64, "key_id": base64}]}
+ */
+#ifndef ATTESTATION_EVIDENCE_H
+#define ATTESTATION_EVIDENCE_H
+
+#include <jansson.h>
+
+#include "attestation/anchors.h"
+#include "attestation/policy.h"
+#include "attestation/verdict.h"
+
+#define EVIDENCE_MAX_BYTES ((size_t)4 << 20)
+#define EVIDENCE_ITEMS_MAX 32
+#define EVIDENCE_GPUS_MAX 32
+
+/* What others published about the hardware, by name. `fetched_at` is when it
+ * came from its source (Unix ms), for the policy's maximum age. Names:
+ *   "tdx/tcb/<fmspc hex>"  answer of the TDX TCB info service, bundled form
+ *                          with its issuer chain (tdx_collateral.h)
+ *   "amd/crl/<Product>", "amd/chain/<Product>/<vcek|vlek>",
+ *   "amd/vcek/<hwid hex>/<tcb hex>", "nvidia/crl/<name>",
+ *   "nvidia/rim/<id>", "nras/jwks" */
+struct collateral_item {
+	const char *name;
+	struct bytes body;
+	int64_t fetched_at;
+};
+struct tdx_collateral;
+struct collateral {
+	const struct collateral_item *items;
+	size_t count;
+	/* Already verified and kept by the caller; may be NULL. */
+	const struct tdx_collateral *tdx;
+};
+const struct collateral_item *collateral_find(
+    const struct collateral *c, const char *name);
+
+/* What the evidence must be bound to; members that are empty are not asked
+ * for, but a binding that needs one of them then fails. */
+struct evidence_bound {
+	struct bytes nonce; /* 32 bytes, the asker's */
+	struct text did;
+	struct bytes tls_spki;	       /* DER of the tunnel's or TLS key */
+	struct bytes statement_sha256; /* of the statement without evidence */
+	struct bytes signing_key;      /* as the statement names it */
+};
+
+/* What the verified evidence says; filled by the verifiers in turn. */
+struct evidence_facts {
+	bool cpu;    /* a TEE was proven: the fields below hold */
+	bool is_tdx; /* else SNP */
+	uint8_t report_data[64];
+	uint8_t mrtd[48];
+	uint8_t rtmr[4][48];
+	uint8_t mrconfigid[48];
+	uint8_t measurement[48];
+	uint8_t host_data[32];
+	size_t gpus;
+	size_t switches;
+	uint8_t gpu_ids[EVIDENCE_GPUS_MAX][32]; /* SHA-256 of leaf keys */
+	uint8_t nonce[32];			/* of the bundle */
+	bool device; /* an Apple device was attested */
+};
+
+/* Everything that one examination is judged by. */
+struct examination {
+	const struct policy *policy;
+	const struct anchors *anchors;
+	const struct collateral *collateral;
+	const struct evidence_bound *bound;
+	int64_t now_ms;
+	struct evidence_facts facts;
+};
+
+/* One kind. `rank` orders the examination: CPU 0, GPU 1, what leans on
+ * either 2. verify judges one item of the bundle; it may fail the verdict and
+ * go on, and returns whether all its checks held. */
+struct verifier {
+	const char *kind;
+	int rank;
+	bool (*verify)(
+	    struct examination *x, const json_t *item, struct verdict *v);
+};
+const struct verifier *verifier_find(const char *kind);
+
+/* Judges a bundle. Always concludes *v (verdict_init first). */
+void evidence_judge(
+    struct examination *x, const json_t *bundle, struct verdict *v);
+
+/* The bytes of a base64 member, in the arena; FAULT_INVALID. */
+bool evidence_member(struct arena *a, const json_t *item, const char *name,
+    size_t max_bytes, struct bytes *out, struct fault *f);
+
+/* The names of collateral that a bundle needs, for whoever fetches it. */
+#define EVIDENCE_NEEDS_MAX 64
+bool evidence_needs(struct arena *a, const json_t *bundle,
+    const char *out[EVIDENCE_NEEDS_MAX], size_t *count, struct fault *f);
+
+#endif
