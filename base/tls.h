@@ -27,12 +27,13 @@ struct tls_settings {
 	const char *key_file;
 	const char *ca_file;  /* PEM anchors for the peer; NULL with REQUIRED
 			       * on a client: the system's */
-	const char *alpn;     /* "rh2", "h2", "http/1.1"; a peer that does not
-			       * choose it is refused. NULL: none */
+	const char *alpn;     /* "rh2", "h2": a peer that does not agree to it
+			       * is refused. "http/1.1": one may leave it
+			       * out. NULL: none */
 	bool tls12;           /* allow 1.2 as well */
 	bool session_tickets; /* false on tunnels */
 };
-/* The peer's certificate is held to the right extended key usage (client or
+/* The peer's certificate must state the right extended key usage (client or
  * server authentication). Free with SSL_CTX_free. */
 bool tls_context_new(const struct tls_settings *s, SSL_CTX **out,
     struct fault *f);
@@ -51,7 +52,15 @@ void certificate_sha256(X509 *certificate, uint8_t out[32]);
 bool certificates_read_pem(struct text pem, size_t max, STACK_OF(X509) **out,
     struct fault *f);
 
-/* What OpenSSL and libevent last said, as a sentence; clears the queue. */
+/* False where the context demands an ALPN name that the peer did not agree
+ * to. A server's handshake refuses by itself; a client asks this after it. */
+bool tls_alpn_agreed(SSL *ssl);
+
+/* What OpenSSL last said, as words; clears the queue. */
 void tls_why(char *out, size_t size);
+/* The same for a connection that libevent has reported as broken, with the
+ * verdict on the peer's certificate where that was the reason. */
+struct bufferevent;
+void tls_why_bufferevent(struct bufferevent *bev, char *out, size_t size);
 
 #endif
