@@ -174,7 +174,7 @@ binding_holds(
 		return true;
 	hex_encode(bytes_of(seen, 8), got);
 	hex_encode(bytes_of(wanted.at, 8), want);
-	return fault_set(f, FAULT_UNTRUSTED,
+	return fault_set(f, FAULT_CONFLICT,
 	    "report data %s... is not the binding wanted, %s...", got, want);
 }
 
@@ -203,7 +203,7 @@ binding_nonce_answers(struct text asked, struct text answer, struct fault *f)
 		return fault_set(f, FAULT_INVALID,
 		    "answered nonce is not 32 bytes in hexadecimal");
 	if (memcmp(seen, wanted, sizeof(seen)) != 0)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_CONFLICT,
 		    "answered nonce is not the one asked, filled with zeros");
 	return true;
 }

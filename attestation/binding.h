@@ -16,9 +16,8 @@ enum { REPORT_DATA = 64, BINDING_NONCE = 32 };
 
 /* Assay's own form: SHA-512(nonce ‖ DID ‖ DER SubjectPublicKeyInfo of the
  * tunnel's certificate ‖ SHA-256 of the statement without its evidence ‖
- * signing key). Only the DID varies in length without saying so; it ends
- * where the DER sequence begins, because a DID has no byte 0x30 0x59 … in it
- * that would also parse, and the statement is fixed before the nonce. */
+ * signing key). DID and key are those of the live connection's certificate,
+ * so where one part ends and the next begins is not the sender's to choose. */
 struct binding_tunnel {
 	uint8_t nonce[BINDING_NONCE];
 	struct text did;
@@ -79,7 +78,7 @@ void binding_contrast_tls(
 bool binding_actions(struct text actions, const uint8_t nonce[BINDING_NONCE],
     uint8_t out[REPORT_DATA], struct fault *f);
 
-/* Equal in all of `wanted` (32 or 64 bytes). Fails UNTRUSTED. */
+/* Equal in all of `wanted` (32 or 64 bytes). Fails CONFLICT. */
 bool binding_holds(
     const uint8_t seen[REPORT_DATA], struct bytes wanted, struct fault *f);
 
@@ -87,7 +86,7 @@ bool binding_holds(
  * the right to 32. Fails INVALID. */
 bool binding_nonce_read(
     struct text hex, uint8_t out[BINDING_NONCE], struct fault *f);
-/* The answer carries the nonce that was asked, filled. Fails UNTRUSTED. */
+/* The answer carries the nonce that was asked, filled. Fails CONFLICT. */
 bool binding_nonce_answers(
     struct text asked, struct text answer, struct fault *f);
 

@@ -112,7 +112,7 @@ runtime_read(struct arena *a, const char *payload, size_t listed_bytes,
 	memcpy(listed, e->digest, sizeof(listed));
 	runtime_digest(e, e->digest);
 	if (listed_bytes > 0 && memcmp(listed, e->digest, sizeof(listed)) != 0)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_TAMPERED,
 		    "event log: digest of %.40s is not that of its payload",
 		    e->name.at);
 	return true;
@@ -177,13 +177,13 @@ platform_event(const struct dstack_event *events, size_t index,
 	const struct dstack_event *e = &events[index];
 
 	if (e->name.len == 0 || memchr(e->name.at, ':', e->name.len) != NULL)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_CONFLICT,
 		    "event log: platform event with the name '%.40s'",
 		    e->name.at);
 	for (size_t i = 0; i < index; i++)
 		if (events[i].imr == RUNTIME_REGISTER &&
 		    text_equal(events[i].name, e->name))
-			return fault_set(f, FAULT_UNTRUSTED,
+			return fault_set(f, FAULT_CONFLICT,
 			    "event log: %.40s stands twice before "
 			    "system-ready",
 			    e->name.at);
@@ -220,7 +220,7 @@ events_read(
 	l->event = events;
 	l->events = count;
 	if (!ready)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_NOT_FOUND,
 		    "event log: no system-ready, so the platform's events "
 		    "cannot be told from the workload's");
 	return true;
@@ -252,7 +252,7 @@ dstack_register_reached(const struct dstack_log *l, unsigned index,
 	if (memcmp(l->rtmr[index], seen, DSTACK_DIGEST) == 0)
 		return true;
 	hex_encode(bytes_of(l->rtmr[index], 8), wanted);
-	return fault_set(f, FAULT_UNTRUSTED,
+	return fault_set(f, FAULT_CONFLICT,
 	    "event log: replay of RTMR%u gives %s..., not what the quote says",
 	    index, wanted);
 }
@@ -282,14 +282,14 @@ dstack_mr_config_compose(
 	uint8_t wanted[48] = {1};
 
 	if (dstack_mr_config_is_unused(mr_config_id))
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_NOT_FOUND,
 		    "MRCONFIGID is zero: it names no compose document");
 	if (mr_config_id[0] != 1)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_UNSUPPORTED,
 		    "MRCONFIGID has version %u, 1 wanted", mr_config_id[0]);
 	sha256(bytes_of(compose.at, compose.len), wanted + 1);
 	if (memcmp(wanted, mr_config_id, sizeof(wanted)) != 0)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_CONFLICT,
 		    "MRCONFIGID is not that of the compose document");
 	return true;
 }
@@ -303,10 +303,10 @@ dstack_log_compose(
 
 	if (said.len == 0)
 		return fault_set(
-		    f, FAULT_UNTRUSTED, "event log: no compose-hash");
+		    f, FAULT_NOT_FOUND, "event log: no compose-hash");
 	sha256(bytes_of(compose.at, compose.len), hash);
 	if (!bytes_equal(said, bytes_of(hash, sizeof(hash))))
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_CONFLICT,
 		    "event log: compose-hash is not that of the compose "
 		    "document");
 	return true;
@@ -333,7 +333,7 @@ dstack_base_is_pinned(const struct dstack_base *seen,
 		    memcmp(seen->rtmr, pinned[i].rtmr, sizeof(seen->rtmr)) == 0)
 			return true;
 	hex_encode(bytes_of(seen->mrtd, 8), mrtd);
-	return fault_set(f, FAULT_UNTRUSTED,
+	return fault_set(f, FAULT_REFUSED,
 	    "MRTD %s... with RTMR0-2 is none of the %zu pinned images", mrtd,
 	    count);
 }

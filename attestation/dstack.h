@@ -61,7 +61,7 @@ bool dstack_log_read(
 /* The event name of an item. */
 const char *dstack_item_name(enum dstack_item item);
 
-/* The replay reaches the registers of the quote. Fails UNTRUSTED. */
+/* The replay reaches the registers of the quote. Fails CONFLICT. */
 bool dstack_log_reaches(const struct dstack_log *l,
     const uint8_t rtmr[DSTACK_REGISTERS][DSTACK_DIGEST], struct fault *f);
 bool dstack_register_reached(const struct dstack_log *l, unsigned index,

@@ -151,10 +151,10 @@ signature_read(
 		    raw[64]);
 	if (!secp256k1_ecdsa_recoverable_signature_parse_compact(
 		secp256k1_context_static, out, raw, id))
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_TAMPERED,
 		    "signature: r or s is not below the group order");
 	if (s_is_high(out))
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_TAMPERED,
 		    "signature: s is in the upper half (malleable)");
 	return true;
 }
@@ -172,7 +172,7 @@ eip191_recover(struct bytes message, struct text signature,
 		return false;
 	personal_hash(message, hash);
 	if (!secp256k1_ecdsa_recover(secp256k1_context_static, &key, &s, hash))
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_TAMPERED,
 		    "signature: no key can be recovered from it");
 	secp256k1_ec_pubkey_serialize(secp256k1_context_static, point, &len,
 	    &key, SECP256K1_EC_UNCOMPRESSED);
@@ -222,7 +222,7 @@ ed25519_verify_text(struct bytes message, struct text signature,
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(pkey);
 	if (!holds)
-		return fault_set(f, FAULT_UNTRUSTED,
+		return fault_set(f, FAULT_TAMPERED,
 		    "Ed25519 signature does not hold under the key given");
 	return true;
 }
@@ -307,14 +307,14 @@ chat_text_covers(const struct chat_text *t, struct text model,
 
 	if (model.len > 0 && t->model.len > 0 && !text_equal(model, t->model))
 		return fault_set(
-		    f, FAULT_UNTRUSTED, "signed text names another model");
+		    f, FAULT_CONFLICT, "signed text names another model");
 	sha256(request, hash);
 	if (memcmp(hash, t->request, 32) != 0)
 		return fault_set(
-		    f, FAULT_UNTRUSTED, "signed text is over another request");
+		    f, FAULT_CONFLICT, "signed text is over another request");
 	sha256(response, hash);
 	if (memcmp(hash, t->response, 32) != 0)
 		return fault_set(
-		    f, FAULT_UNTRUSTED, "signed text is over another response");
+		    f, FAULT_CONFLICT, "signed text is over another response");
 	return true;
 }

@@ -28,7 +28,7 @@ void eip191_address_write(
 
 /* The signer of a personal message. The signature text is 65 bytes in hex,
  * with or without 0x; the last byte is 27, 28, 0 or 1. Fails INVALID on its
- * form and UNTRUSTED on r or s out of range or s in the upper half (EIP-2),
+ * form and TAMPERED on r or s out of range or s in the upper half (EIP-2),
  * where a second spelling of the same signature would exist. */
 bool eip191_recover(struct bytes message, struct text signature,
     uint8_t out[EIP191_ADDRESS], struct fault *f);
