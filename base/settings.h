@@ -24,14 +24,14 @@
 #include "base/mem.h"
 
 enum setting_type {
-	SETTING_IS_STRING,   /* const char * */
-	SETTING_IS_PATH,     /* const char * */
-	SETTING_IS_ADDRESS,  /* const char *: host:port, [v6]:port, unix:/path */
-	SETTING_IS_LIST,     /* struct setting_list: comma separated */
-	SETTING_IS_INT,      /* int64_t, min..max */
-	SETTING_IS_BOOL,     /* bool: true or false */
+	SETTING_IS_STRING,  /* const char * */
+	SETTING_IS_PATH,    /* const char * */
+	SETTING_IS_ADDRESS, /* const char *: host:port, [v6]:port, unix:/path */
+	SETTING_IS_LIST,    /* struct setting_list: comma separated */
+	SETTING_IS_INT,	    /* int64_t, min..max */
+	SETTING_IS_BOOL,    /* bool: true or false */
 	SETTING_IS_DURATION, /* int64_t milliseconds: 250ms 10s 5m 12h 7d */
-	SETTING_IS_SIZE      /* size_t bytes: 512 64KiB 1MiB 2GiB */
+	SETTING_IS_SIZE	     /* size_t bytes: 512 64KiB 1MiB 2GiB */
 };
 
 struct setting_list {
@@ -60,29 +60,46 @@ struct setting {
 #define SETTING_PLACE_(s, f, type)                                             \
 	(offsetof(s, f) + 0 * sizeof(1 ? &((s *)0)->f : (type *)0))
 #define SETTING_STRING(name, s, f, otherwise, what)                            \
-	{name, SETTING_IS_STRING, SETTING_PLACE_(s, f, const char *), 0, 0,    \
-	    otherwise, what}
+	{                                                                      \
+		name, SETTING_IS_STRING, SETTING_PLACE_(s, f, const char *),   \
+		    0, 0, otherwise, what                                      \
+	}
 #define SETTING_PATH(name, s, f, otherwise, what)                              \
-	{name, SETTING_IS_PATH, SETTING_PLACE_(s, f, const char *), 0, 0,      \
-	    otherwise, what}
+	{                                                                      \
+		name, SETTING_IS_PATH, SETTING_PLACE_(s, f, const char *), 0,  \
+		    0, otherwise, what                                         \
+	}
 #define SETTING_ADDRESS(name, s, f, otherwise, what)                           \
-	{name, SETTING_IS_ADDRESS, SETTING_PLACE_(s, f, const char *), 0, 0,   \
-	    otherwise, what}
+	{                                                                      \
+		name, SETTING_IS_ADDRESS, SETTING_PLACE_(s, f, const char *),  \
+		    0, 0, otherwise, what                                      \
+	}
 #define SETTING_LIST(name, s, f, otherwise, what)                              \
-	{name, SETTING_IS_LIST, SETTING_PLACE_(s, f, struct setting_list), 0,  \
-	    0, otherwise, what}
+	{                                                                      \
+		name, SETTING_IS_LIST,                                         \
+		    SETTING_PLACE_(s, f, struct setting_list), 0, 0,           \
+		    otherwise, what                                            \
+	}
 #define SETTING_INT(name, s, f, min, max, otherwise, what)                     \
-	{name, SETTING_IS_INT, SETTING_PLACE_(s, f, int64_t), min, max,        \
-	    otherwise, what}
+	{                                                                      \
+		name, SETTING_IS_INT, SETTING_PLACE_(s, f, int64_t), min, max, \
+		    otherwise, what                                            \
+	}
 #define SETTING_BOOL(name, s, f, otherwise, what)                              \
-	{name, SETTING_IS_BOOL, SETTING_PLACE_(s, f, bool), 0, 0, otherwise,   \
-	    what}
+	{                                                                      \
+		name, SETTING_IS_BOOL, SETTING_PLACE_(s, f, bool), 0, 0,       \
+		    otherwise, what                                            \
+	}
 #define SETTING_DURATION(name, s, f, otherwise, what)                          \
-	{name, SETTING_IS_DURATION, SETTING_PLACE_(s, f, int64_t), 0, 0,       \
-	    otherwise, what}
+	{                                                                      \
+		name, SETTING_IS_DURATION, SETTING_PLACE_(s, f, int64_t), 0,   \
+		    0, otherwise, what                                         \
+	}
 #define SETTING_SIZE(name, s, f, otherwise, what)                              \
-	{name, SETTING_IS_SIZE, SETTING_PLACE_(s, f, size_t), 0, 0, otherwise, \
-	    what}
+	{                                                                      \
+		name, SETTING_IS_SIZE, SETTING_PLACE_(s, f, size_t), 0, 0,     \
+		    otherwise, what                                            \
+	}
 
 /* Fills the struct at `out`; its strings live in the arena. Fails
  * INVALID_OPTION and names where: "gateway.conf:12: …", "ASSAY_…: …",
@@ -103,10 +120,10 @@ bool settings_answered(const struct setting *table, size_t count,
 void settings_print_help(FILE *to, const struct setting *table, size_t count,
     const char *program, const char *summary);
 /* A table for docs/: name, type, default, meaning. */
-void settings_print_markdown(FILE *to, const struct setting *table,
-    size_t count);
+void settings_print_markdown(
+    FILE *to, const struct setting *table, size_t count);
 /* A file that, loaded as it is, gives the defaults. */
-void settings_print_example(FILE *to, const struct setting *table,
-    size_t count, const char *program);
+void settings_print_example(
+    FILE *to, const struct setting *table, size_t count, const char *program);
 
 #endif
