@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pool: a few pipelined connections, each with the questions it was sent,
+ * oldest first. A question is one prepared statement and one Sync, so it is a
+ * transaction of its own and one failure does not touch its neighbours; it is
+ * answered at the Sync, when the commit is known.
+ */
+#include "base/pg.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/pg_rows.h"
+#include "base/pg_wire.h"
+
+#define CONNECT_MS 5000
+#define PREPARE_AGAIN_MS 5000
+
+struct question {
+	struct pending pending; /* first: see loop.h */
+	TAILQ_ENTRY(question) entry;
+	struct pg *pg;
+	size_t statement;
+	bool prepares;	  /* ours: PREPARE, not execute */
+	int64_t asked_at; /* clock_mono_ms */
+	PGresult *result;
+	pg_answer *fn; /* NULL: cancelled, or ours */
+	void *arg;
+	struct pending *early; /* refused before it was sent */
+	struct fault fault;    /* for early */
+};
+
+TAILQ_HEAD(questions, question);
+
+enum prepared { NOT_PREPARED, PREPARING, PREPARED };
+
+struct line {
+	struct pg *pg;
+	struct pg_wire *wire;
+	struct questions sent;
+	unsigned waiting;
+	enum prepared *prepared; /* by statement */
+	int64_t *tried_at;
+	bool up;
+};
+
+struct pg {
+	struct loop *loop;
+	struct pg_settings set;
+	struct log log;
+	struct line *lines;
+	struct questions early;
+	struct timer *sweep;
+	unsigned waiting;
+	unsigned up;
+	unsigned depth; /* of callbacks now running */
+	bool dying;	/* freed from inside one of them */
+	void (*on_change)(void *arg, bool up);
+	void *on_change_arg;
+};
+
+static void
+pg_destroy(struct pg *p)
+{
+	for (unsigned i = 0; i < p->set.connections; i++) {
+		mem_free(p->lines[i].prepared);
+		mem_free(p->lines[i].tried_at);
+	}
+	mem_free(p->lines);
+	mem_free(p);
+}
+
+/* Every way into a caller's code goes between these two. */
+static void
+enter(struct pg *p)
+{
+	p->depth++;
+}
+
+/* False: the caller's code freed the pool, and now it is gone. */
+static bool
+leave(struct pg *p)
+{
+	p->depth--;
+	if (!p->dying)
+		return true;
+	if (p->depth == 0)
+		pg_destroy(p);
+	return false;
+}
+
+/* Exactly one of result and f. The question is off every list. */
+static bool
+answer(struct question *q, PGresult *result, const struct fault *f)
+{
+	struct pg *p = q->pg;
+	struct pg_rows rows = {result};
+	pg_answer *fn = q->fn;
+	void *arg = q->arg;
+
+	mem_free(q);
+	enter(p);
+	if (fn != NULL)
+		fn(arg, result == NULL ? NULL : &rows, f);
+	PQclear(result);
+	return leave(p);
+}
+
+static void
+line_set_up(struct line *ln, bool up)
+{
+	struct pg *p = ln->pg;
+	bool was = p->up > 0;
+
+	if (ln->up == up)
+		return;
+	ln->up = up;
+	p->up = up ? p->up + 1 : p->up - 1;
+	if (was != (p->up > 0) && p->on_change != NULL)
+		p->on_change(p->on_change_arg, p->up > 0);
+}
+
+static struct question *
+line_pop(struct line *ln)
+{
+	struct question *q = TAILQ_FIRST(&ln->sent);
+
+	TAILQ_REMOVE(&ln->sent, q, entry);
+	ln->waiting--;
+	ln->pg->waiting--;
+	return q;
+}
+
+static void
+line_push(struct line *ln, struct question *q)
+{
+	q->asked_at = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&ln->sent, q, entry);
+	ln->waiting++;
+	ln->pg->waiting++;
+}
+
+/* All that was asked of a lost session. What a callback asks meanwhile goes
+ * to another line: this one is down. */
+static void
+line_fail_all(
+    struct line *ln, const struct fault *first, const struct fault *rest)
+{
+	struct pg *p = ln->pg;
+	struct questions old = TAILQ_HEAD_INITIALIZER(old);
+	struct question *q;
+	const struct fault *f = first;
+
+	TAILQ_CONCAT(&old, &ln->sent, entry);
+	p->waiting -= ln->waiting;
+	ln->waiting = 0;
+	enter(p);
+	while ((q = TAILQ_FIRST(&old)) != NULL) {
+		TAILQ_REMOVE(&old, q, entry);
+		PQclear(q->result);
+		q->result = NULL;
+		if (p->dying)
+			q->fn = NULL;
+		answer(q, NULL, f);
+		f = rest;
+	}
+	leave(p);
+}
+
+static void
+on_lost(void *arg, const char *why)
+{
+	struct line *ln = arg;
+	struct fault f;
+
+	fault_set(&f, FAULT_UNAVAILABLE, "postgres: %s", why);
+	memset(ln->prepared, 0,
+	    ln->pg->set.statement_count * sizeof *ln->prepared);
+	enter(ln->pg);
+	line_set_up(ln, false);
+	line_fail_all(ln, &f, &f);
+	leave(ln->pg);
+}
+
+/* ---------------------------------------------------------- preparations */
+
+static bool
+send_prepare(struct line *ln, size_t i)
+{
+	const struct pg_statement *s = &ln->pg->set.statements[i];
+	PGconn *c = pg_wire_conn(ln->wire);
+	struct question *q;
+
+	if (!PQsendPrepare(c, s->name, s->sql, 0, NULL) || !PQpipelineSync(c))
+		return false;
+	q = mem_new(sizeof *q);
+	q->pg = ln->pg;
+	q->statement = i;
+	q->prepares = true;
+	ln->prepared[i] = PREPARING;
+	ln->tried_at[i] = clock_mono_ms();
+	line_push(ln, q);
+	return true;
+}
+
+static void
+got_prepared(struct line *ln, struct question *q)
+{
+	const char *name = ln->pg->set.statements[q->statement].name;
+	struct fault f;
+	bool ok = pg_result_judge(q->result, name, &f);
+
+	if (!ok)
+		log_error(&ln->pg->log, "prepare_failed",
+		    LOG_STR("statement", name), LOG_STR("why", f.why));
+	ln->prepared[q->statement] = ok ? PREPARED : NOT_PREPARED;
+	PQclear(q->result);
+	mem_free(q);
+}
+
+static void
+line_ready(struct line *ln)
+{
+	pg_wire_settled(ln->wire);
+	line_set_up(ln, true);
+}
+
+static void
+on_connected(void *arg)
+{
+	struct line *ln = arg;
+	PGconn *c = pg_wire_conn(ln->wire);
+
+	if (!PQenterPipelineMode(c)) {
+		pg_wire_fail(ln->wire, PQerrorMessage(c));
+		return;
+	}
+	for (size_t i = 0; i < ln->pg->set.statement_count; i++) {
+		if (!send_prepare(ln, i)) {
+			pg_wire_fail(ln->wire, PQerrorMessage(c));
+			return;
+		}
+	}
+	pg_wire_flush(ln->wire);
+	if (ln->waiting == 0)
+		line_ready(ln);
+}
+
+/* --------------------------------------------------------------- answers */
+
+/* An error outranks what came before it in the same transaction. */
+static void
+keep_result(struct question *q, PGresult *r)
+{
+	ExecStatusType status = PQresultStatus(r);
+	bool good = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+
+	if (q->result != NULL && good) {
+		PQclear(r);
+		return;
+	}
+	if (q->result != NULL && status == PGRES_PIPELINE_ABORTED) {
+		PQclear(r);
+		return;
+	}
+	PQclear(q->result);
+	q->result = r;
+}
+
+/* The question's Sync came back. False: the pool is gone. */
+static bool
+question_done(struct line *ln)
+{
+	struct question *q = line_pop(ln);
+	PGresult *r = q->result;
+	struct fault f;
+
+	if (q->prepares) {
+		got_prepared(ln, q);
+		if (!ln->up && ln->waiting == 0)
+			line_ready(ln);
+		return !ln->pg->dying;
+	}
+	if (pg_result_judge(r, ln->pg->set.statements[q->statement].name, &f))
+		return answer(q, r, NULL);
+	PQclear(r);
+	return answer(q, NULL, &f);
+}
+
+/* False: the pool is gone. */
+static bool
+line_read(struct line *ln, PGconn *c)
+{
+	unsigned nothing = 0;
+
+	while (!TAILQ_EMPTY(&ln->sent) && !PQisBusy(c) && nothing < 2) {
+		PGresult *r = PQgetResult(c);
+
+		/* A NULL ends the results of one statement. */
+		nothing = r == NULL ? nothing + 1 : 0;
+		if (r == NULL)
+			continue;
+		if (PQresultStatus(r) != PGRES_PIPELINE_SYNC) {
+			keep_result(TAILQ_FIRST(&ln->sent), r);
+			continue;
+		}
+		PQclear(r);
+		if (!question_done(ln))
+			return false;
+		if (pg_wire_conn(ln->wire) != c)
+			return true;
+	}
+	return true;
+}
+
+static void
+on_input(void *arg)
+{
+	struct line *ln = arg;
+	struct pg *p = ln->pg;
+	PGconn *c = pg_wire_conn(ln->wire);
+
+	enter(p);
+	line_read(ln, c);
+	if (!p->dying && pg_wire_conn(ln->wire) == c &&
+	    PQstatus(c) == CONNECTION_BAD)
+		pg_wire_fail(ln->wire, PQerrorMessage(c));
+	leave(p);
+}
+
+static const struct pg_wire_events line_events = {
+    .on_connected = on_connected,
+    .on_input = on_input,
+    .on_lost = on_lost,
+};
+
+/* The oldest question of each line bounds all behind it. */
+static void
+on_sweep(void *arg)
+{
+	struct pg *p = arg;
+	int64_t now = clock_mono_ms();
+
+	enter(p);
+	for (unsigned i = 0; i < p->set.connections && !p->dying; i++) {
+		struct line *ln = &p->lines[i];
+		struct question *q = TAILQ_FIRST(&ln->sent);
+		struct fault f, rest;
+
+		if (q == NULL || now - q->asked_at < p->set.answer_ms)
+			continue;
+		fault_set(&f, FAULT_TIMEOUT, "%s: no answer in %lld ms",
+		    p->set.statements[q->statement].name,
+		    (long long)(now - q->asked_at));
+		fault_set(&rest, FAULT_UNAVAILABLE,
+		    "postgres: connection remade after a question got no "
+		    "answer");
+		/* on_lost finds nothing left to fail. */
+		line_set_up(ln, false);
+		line_fail_all(ln, &f, &rest);
+		if (!p->dying)
+			pg_wire_fail(ln->wire, f.why);
+	}
+	leave(p);
+}
+
+/* ------------------------------------------------------------- questions */
+
+static void
+question_cancel(struct pending *self)
+{
+	struct question *q = (struct question *)self;
+
+	q->fn = NULL;
+	if (q->early == NULL)
+		return; /* its result must still be read */
+	pending_cancel(&q->early);
+	TAILQ_REMOVE(&q->pg->early, q, entry);
+	mem_free(q);
+}
+
+static void
+on_early(void *arg)
+{
+	struct question *q = arg;
+	struct fault f = q->fault;
+
+	q->early = NULL;
+	TAILQ_REMOVE(&q->pg->early, q, entry);
+	answer(q, NULL, &f);
+}
+
+static struct pending *
+refuse(struct question *q, const char *why)
+{
+	struct pg *p = q->pg;
+
+	fault_set(&q->fault, FAULT_UNAVAILABLE, "%s: %s",
+	    p->set.statements[q->statement].name, why);
+	TAILQ_INSERT_TAIL(&p->early, q, entry);
+	q->early = loop_defer(p->loop, on_early, q);
+	return &q->pending;
+}
+
+static struct line *
+least_busy(struct pg *p)
+{
+	struct line *best = NULL;
+
+	for (unsigned i = 0; i < p->set.connections; i++) {
+		struct line *ln = &p->lines[i];
+
+		if (ln->up && (best == NULL || ln->waiting < best->waiting))
+			best = ln;
+	}
+	return best;
+}
+
+/* A statement that could not be prepared (a migration not yet run, a right
+ * not yet given) is tried again in front of the question that needs it. */
+static bool
+ensure_prepared(struct line *ln, size_t i)
+{
+	if (ln->prepared[i] != NOT_PREPARED ||
+	    clock_mono_ms() - ln->tried_at[i] < PREPARE_AGAIN_MS)
+		return true;
+	return send_prepare(ln, i);
+}
+
+struct pending *
+pg_ask(struct pg *p, size_t statement, const char *const *params, pg_answer *fn,
+    void *arg)
+{
+	const struct pg_statement *s = &p->set.statements[statement];
+	struct question *q = mem_new(sizeof *q);
+	struct line *ln = least_busy(p);
+	PGconn *c;
+
+	assert(statement < p->set.statement_count);
+	q->pending.cancel = question_cancel;
+	q->pg = p;
+	q->statement = statement;
+	q->fn = fn;
+	q->arg = arg;
+	if (ln == NULL)
+		return refuse(q, "postgres is not connected");
+	if (p->waiting >= p->set.queue)
+		return refuse(q, "too many questions to postgres are waiting");
+	c = pg_wire_conn(ln->wire);
+	if (!ensure_prepared(ln, statement) ||
+	    !PQsendQueryPrepared(
+		c, s->name, s->params, params, NULL, NULL, 0) ||
+	    !PQpipelineSync(c)) {
+		pg_wire_break(ln->wire);
+		return refuse(q, "postgres takes no question");
+	}
+	line_push(ln, q);
+	pg_wire_flush(ln->wire);
+	return &q->pending;
+}
+
+/* ------------------------------------------------------------------ life */
+
+static void
+settings_default(struct pg_settings *s)
+{
+	if (s->connections == 0)
+		s->connections = 2;
+	if (s->queue == 0)
+		s->queue = 10000;
+	if (s->answer_ms == 0)
+		s->answer_ms = 5000;
+}
+
+struct pg *
+pg_new(struct loop *l, const struct pg_settings *s, const struct log *log)
+{
+	struct pg *p = mem_new(sizeof *p);
+	int64_t tick;
+
+	p->loop = l;
+	p->set = *s;
+	settings_default(&p->set);
+	p->log = *log;
+	TAILQ_INIT(&p->early);
+	p->lines = mem_array(p->set.connections, sizeof *p->lines);
+	for (unsigned i = 0; i < p->set.connections; i++) {
+		struct line *ln = &p->lines[i];
+
+		ln->pg = p;
+		TAILQ_INIT(&ln->sent);
+		ln->prepared =
+		    mem_array(s->statement_count + 1, sizeof *ln->prepared);
+		ln->tried_at =
+		    mem_array(s->statement_count + 1, sizeof *ln->tried_at);
+		ln->wire = pg_wire_new(l, s->conninfo, s->application,
+		    CONNECT_MS, &line_events, ln, &p->log);
+	}
+	tick = p->set.answer_ms / 20;
+	p->sweep = timer_new(l, on_sweep, p);
+	timer_every(p->sweep, tick < 10 ? 10 : tick);
+	return p;
+}
+
+void
+pg_free(struct pg **at)
+{
+	struct pg *p = *at;
+	struct question *q;
+
+	if (p == NULL)
+		return;
+	*at = NULL;
+	timer_free(&p->sweep);
+	for (unsigned i = 0; i < p->set.connections; i++) {
+		while ((q = TAILQ_FIRST(&p->lines[i].sent)) != NULL) {
+			line_pop(&p->lines[i]);
+			PQclear(q->result);
+			mem_free(q);
+		}
+		pg_wire_free(&p->lines[i].wire);
+	}
+	while ((q = TAILQ_FIRST(&p->early)) != NULL) {
+		TAILQ_REMOVE(&p->early, q, entry);
+		pending_cancel(&q->early);
+		mem_free(q);
+	}
+	p->dying = true;
+	if (p->depth == 0)
+		pg_destroy(p);
+}
+
+bool
+pg_is_up(const struct pg *p)
+{
+	return p->up > 0;
+}
+
+void
+pg_on_change(struct pg *p, void (*on_change)(void *arg, bool up), void *arg)
+{
+	p->on_change = on_change;
+	p->on_change_arg = arg;
+}
