@@ -30,6 +30,11 @@ struct hook {
 	void *arg;
 };
 
+struct owned {
+	SLIST_ENTRY(owned) entry;
+	void *at;
+};
+
 struct loop {
 	struct event_base *base;
 	struct evdns_base *dns;
@@ -37,6 +42,7 @@ struct loop {
 	uint64_t turn;
 	TAILQ_HEAD(, deferred) deferred;
 	SLIST_HEAD(, hook) hooks;
+	SLIST_HEAD(, owned) owned;
 };
 
 struct timer {
@@ -92,6 +98,7 @@ loop_new(void)
 	assert(l->base != NULL);
 	TAILQ_INIT(&l->deferred);
 	SLIST_INIT(&l->hooks);
+	SLIST_INIT(&l->owned);
 	l->turn_event = evtimer_new(l->base, on_turn, l);
 	assert(l->turn_event != NULL);
 	return l;
@@ -103,6 +110,7 @@ loop_free(struct loop **lp)
 	struct loop *l = *lp;
 	struct deferred *d;
 	struct hook *h;
+	struct owned *o;
 
 	if (l == NULL)
 		return;
@@ -114,6 +122,11 @@ loop_free(struct loop **lp)
 		SLIST_REMOVE_HEAD(&l->hooks, entry);
 		event_free(h->event);
 		mem_free(h);
+	}
+	while ((o = SLIST_FIRST(&l->owned)) != NULL) {
+		SLIST_REMOVE_HEAD(&l->owned, entry);
+		mem_free(o->at);
+		mem_free(o);
 	}
 	event_free(l->turn_event);
 	if (l->dns != NULL)
@@ -153,6 +166,15 @@ void
 loop_stop(struct loop *l)
 {
 	event_base_loopexit(l->base, NULL);
+}
+
+void
+loop_own(struct loop *l, void *at)
+{
+	struct owned *o = mem_new(sizeof *o);
+
+	o->at = at;
+	SLIST_INSERT_HEAD(&l->owned, o, entry);
 }
 
 void

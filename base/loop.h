@@ -24,6 +24,8 @@ struct event_base *loop_base(struct loop *l);
 struct evdns_base *loop_dns(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop */
 void loop_stop(struct loop *l); /* after the callbacks now due */
+/* Takes memory of mem_new that must live as long as the loop. */
+void loop_own(struct loop *l, void *at);
 
 /* An open question. The one who answers embeds it as first member and sets
  * cancel, which must forget the asker and may free the whole. */

@@ -11,14 +11,18 @@
 #include "base/log.h"
 #include "base/loop.h"
 
+/* A worker that ends with this status cannot work at all (a setting, a file,
+ * a port): it is not started again, the others are drained, and worker_run
+ * returns it. It has said why in the log. */
+#define WORKER_GIVE_UP 78
+
 struct worker_program {
-	/* Runs one worker until it is done; called after fork in the child (or
-	 * in this process when count is 1 and foreground is true). Returns
-	 * the exit status. 0 after a drain. */
+	/* Runs one worker until it is done; called after fork in the child.
+	 * Returns the exit status; 0 after a drain. */
 	int (*run)(unsigned number, void *arg);
 	void *arg;
 	unsigned count;        /* 1..64 */
-	int64_t drain_ms;      /* then SIGKILL */
+	int64_t drain_ms;      /* then SIGKILL, and worker_run returns 1 */
 };
 
 /* Blocks until every worker has ended; returns the exit status. */
