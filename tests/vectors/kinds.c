@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which function runs which index: a new kind is one file and one row. */
+#include "tests/vectors/vectors.h"
+
+/* clang-format off */
+const struct vector_kind vector_kinds[] = {
+	{NULL, NULL, NULL, NULL},
+};
+/* clang-format on */
+const size_t vector_kind_count =
+    sizeof(vector_kinds) / sizeof(vector_kinds[0]) - 1;

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vectors FOLDER: runs all cases found below FOLDER. Prints a line
+ * per failed case, a table of counts per kind and "N passed, N failed"; exits
+ * 0 only if none failed and some passed. An index file that no kind reads is
+ * a failure: a case that nobody runs proves nothing.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "attestation/chain.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "tests/vectors/vectors.h"
+
+#define FILE_MAX_BYTES ((size_t)8 << 20)
+#define KINDS_MAX 64
+
+struct count {
+	const char *kind;
+	size_t passed, failed, skipped;
+};
+
+struct run {
+	const char *folder;
+	struct arena *a;
+	struct count counts[KINDS_MAX];
+	size_t count;
+};
+
+bool
+vector_fail(struct vector *x, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(x->why, sizeof(x->why), format, args);
+	va_end(args);
+	return false;
+}
+
+const char *
+vector_string(const struct vector *x, const char *member)
+{
+	return json_string_value(json_object_get(x->c, member));
+}
+
+bool
+vector_file(struct vector *x, const char *path, struct bytes *out)
+{
+	char *at = NULL, *full = arena_printf(x->a, "%s/%s", x->folder, path);
+	struct fault f = {0};
+	size_t len;
+
+	if (!file_read(full, FILE_MAX_BYTES, &at, &len, &f))
+		return vector_fail(x, "%s: %s", path, f.why);
+	*out = bytes_of(arena_copy(x->a, at, len), len);
+	mem_free(at);
+	return true;
+}
+
+bool
+vector_member_file(struct vector *x, const char *member, struct bytes *out)
+{
+	const char *path = vector_string(x, member);
+
+	if (path == NULL)
+		return vector_fail(x, "the case has no member %s", member);
+	return vector_file(x, path, out);
+}
+
+bool
+vector_time(struct vector *x, int64_t *now_ms)
+{
+	const char *at = vector_string(x, "verify_at");
+
+	if (at == NULL || !time_of_rfc3339(text_of(at), now_ms))
+		return vector_fail(x, "the case has no time");
+	return true;
+}
+
+bool
+vector_expect_plain(struct vector *x, bool accepted, enum verdict_code code,
+    const char *check, const char *expect)
+{
+	if (expect == NULL)
+		return vector_fail(x, "the case expects nothing");
+	if (strcmp(expect, "either") == 0)
+		return true;
+	if (strcmp(expect, "accept") == 0)
+		return accepted || vector_fail(x, "refused (%s)", check);
+	if (strcmp(expect, "reject") != 0)
+		return vector_fail(x, "unknown expectation %s", expect);
+	if (accepted)
+		return vector_fail(x, "accepted");
+	if (x->code != NULL && strcmp(x->code, verdict_code_name(code)) != 0)
+		return vector_fail(x, "refused as %s, expected %s",
+		    verdict_code_name(code), x->code);
+	if (x->check != NULL && strcmp(x->check, check) != 0)
+		return vector_fail(
+		    x, "refused by %s, expected %s", check, x->check);
+	return true;
+}
+
+bool
+vector_expect(struct vector *x, const struct verdict *v, const char *expect)
+{
+	bool accepted = v->outcome == VERDICT_VERIFIED;
+	bool passed;
+
+	passed = vector_expect_plain(
+	    x, accepted, v->code, v->failed != NULL ? v->failed : "", expect);
+	if (getenv("VECTORS_SHOW") != NULL)
+		printf("show %s %s %s %s # %s\n", x->index, x->id,
+		    accepted ? "ok" : verdict_code_name(v->code),
+		    v->failed != NULL ? v->failed : "-",
+		    v->why != NULL ? v->why : "");
+	if (!passed && v->why != NULL) {
+		size_t n = strlen(x->why);
+
+		snprintf(x->why + n, sizeof(x->why) - n, " [%s]", v->why);
+	}
+	return passed;
+}
+
+bool
+vector_anchor(struct vector *x, struct anchors *anchors, enum anchor_kind kind,
+    const char *pem_path)
+{
+	struct chain c;
+	struct bytes pem;
+	struct fault f = {0};
+	uint8_t spki[32];
+
+	if (!vector_file(x, pem_path, &pem))
+		return false;
+	if (!chain_read_pem(
+		(struct text){(const char *)pem.at, pem.len}, &c, &f))
+		return vector_fail(x, "%s: %s", pem_path, f.why);
+	spki_sha256(c.at[c.count - 1], spki);
+	if (!anchors_trust(anchors_pinned(), kind, spki))
+		anchors_test_set(anchors, kind, c.at[c.count - 1]);
+	chain_free(&c);
+	return true;
+}
+
+static struct count *
+count_of(struct run *r, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < r->count; i++)
+		if (strcmp(r->counts[i].kind, kind) == 0)
+			return &r->counts[i];
+	if (r->count == KINDS_MAX)
+		return &r->counts[KINDS_MAX - 1];
+	r->counts[r->count].kind = arena_string(r->a, kind);
+	return &r->counts[r->count++];
+}
+
+/* reasons.txt: index, id, code, check; '-' where a column is not held. */
+static void
+find_reason(struct vector *x)
+{
+	char line[512], index[128], id[128], code[64], check[64];
+	FILE *in = fopen(ASSAY_VECTOR_REASONS, "r");
+
+	if (in == NULL)
+		return;
+	while (fgets(line, sizeof(line), in) != NULL) {
+		if (line[0] == '#' || sscanf(line, "%127s %127s %63s %63s",
+					  index, id, code, check) != 4)
+			continue;
+		if (strcmp(index, x->index) != 0 || strcmp(id, x->id) != 0)
+			continue;
+		if (strcmp(code, "-") != 0)
+			x->code = arena_string(x->a, code);
+		if (strcmp(check, "-") != 0)
+			x->check = arena_string(x->a, check);
+	}
+	fclose(in);
+}
+
+static void
+run_case(struct run *r, const struct vector_kind *k, const char *index,
+    const json_t *doc, const json_t *c, size_t number)
+{
+	struct vector x = {.folder = r->folder,
+	    .index = index,
+	    .doc = doc,
+	    .c = c,
+	    .a = arena_new()};
+	struct count *n = count_of(r, k->kind);
+
+	x.id = json_string_value(json_object_get(c, "id"));
+	if (x.id == NULL)
+		x.id = arena_printf(
+		    x.a, "%s%zu", k->member != NULL ? k->member : "#", number);
+	find_reason(&x);
+	if (!k->run_case(&x)) {
+		n->failed++;
+		printf("FAILED %s %s: %s\n", index, x.id, x.why);
+	} else if (x.skipped) {
+		n->skipped++;
+	} else {
+		n->passed++;
+	}
+	arena_free(&x.a);
+}
+
+static void
+run_kind(struct run *r, const struct vector_kind *k, const char *index,
+    const json_t *doc)
+{
+	const json_t *cases =
+	    k->member != NULL ? json_object_get(doc, k->member) : doc;
+	size_t i;
+
+	if (json_is_object(cases)) {
+		run_case(r, k, index, doc, cases, 0);
+		return;
+	}
+	for (i = 0; i < json_array_size(cases); i++)
+		run_case(r, k, index, doc, json_array_get(cases, i), i);
+}
+
+static void
+run_index(struct run *r, const char *index)
+{
+	char *path = arena_printf(r->a, "%s/%s", r->folder, index), *at;
+	struct fault f = {0};
+	json_t *doc = NULL;
+	size_t i, len, ran = 0;
+
+	if (!file_read(path, FILE_MAX_BYTES, &at, &len, &f)) {
+		printf("FAILED %s: %s\n", index, f.why);
+		count_of(r, index)->failed++;
+		return;
+	}
+	if (!json_read((struct text){at, len}, FILE_MAX_BYTES, &doc, &f)) {
+		printf("FAILED %s: %s\n", index, f.why);
+		count_of(r, index)->failed++;
+	} else {
+		for (i = 0; i < vector_kind_count; i++)
+			if (strcmp(vector_kinds[i].index, index) == 0) {
+				run_kind(r, &vector_kinds[i], index, doc);
+				ran++;
+			}
+		if (ran == 0) {
+			printf("FAILED %s: no kind reads this index\n", index);
+			count_of(r, index)->failed++;
+		}
+	}
+	json_free(&doc);
+	mem_free(at);
+}
+
+static bool
+is_index(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 10 && strcmp(name + n - 10, "cases.json") == 0;
+}
+
+/* Index files that are not called cases.json are named by their kinds. */
+static bool
+is_named_index(const char *index)
+{
+	size_t i;
+
+	for (i = 0; i < vector_kind_count; i++)
+		if (strcmp(vector_kinds[i].index, index) == 0)
+			return true;
+	return false;
+}
+
+static void
+run_folder(struct run *r, const char *below)
+{
+	char *path = arena_printf(r->a, "%s/%s", r->folder, below);
+	struct dirent **names = NULL;
+	struct stat st;
+	int i, n = scandir(path, &names, NULL, alphasort);
+
+	for (i = 0; i < n; i++) {
+		char *rel = arena_printf(r->a, "%s%s%s", below,
+		    *below != '\0' ? "/" : "", names[i]->d_name);
+
+		if (names[i]->d_name[0] != '.' &&
+		    stat(arena_printf(r->a, "%s/%s", r->folder, rel), &st) ==
+			0) {
+			if (S_ISDIR(st.st_mode))
+				run_folder(r, rel);
+			else if (is_index(rel) || is_named_index(rel))
+				run_index(r, rel);
+		}
+		free(names[i]);
+	}
+	free(names);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct run r = {.a = arena_new()};
+	size_t i, passed = 0, failed = 0;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: vectors FOLDER\n");
+		return 2;
+	}
+	r.folder = argv[1];
+	run_folder(&r, "");
+	printf("%-24s %7s %7s %7s\n", "kind", "passed", "failed", "skipped");
+	for (i = 0; i < r.count; i++) {
+		printf("%-24s %7zu %7zu %7zu\n", r.counts[i].kind,
+		    r.counts[i].passed, r.counts[i].failed,
+		    r.counts[i].skipped);
+		passed += r.counts[i].passed;
+		failed += r.counts[i].failed;
+	}
+	printf("%zu passed, %zu failed\n", passed, failed);
+	arena_free(&r.a);
+	return failed == 0 && passed > 0 ? 0 : 1;
+}
