@@ -105,9 +105,9 @@ bool catalog_model_is_visible(
 const struct catalog_artifact *const *catalog_artifacts_of(
     const struct catalog *c, const uint8_t (*files)[32], size_t file_count,
     size_t *count);
-/* Does any artifact hold this file? */
-bool catalog_file_is_known(
-    const struct catalog *c, const uint8_t sha256[32], const char *workspace);
+/* Artifacts that hold this file, among others perhaps. */
+const struct catalog_artifact *const *catalog_artifacts_with(
+    const struct catalog *c, const uint8_t sha256[32], size_t *count);
 
 const struct catalog_device *catalog_device_find(
     const struct catalog *c, const char *did);

@@ -26,7 +26,7 @@ struct offer_provider {
 	char workspace[UUID_TEXT];
 	/* As the daemon states and streams them. */
 	unsigned capacity; /* concurrent requests, at least 1 */
-	double load;	   /* 0..1 beyond what we sent; 0: unknown */
+	double load;	   /* 0..1, all it has under way; 0: unknown */
 	bool window_open;  /* the marketplace is welcome */
 	bool is_draining;
 	bool is_in_doubt; /* a probe failed: nothing new until it holds */
@@ -37,8 +37,8 @@ struct offer_provider {
 	char direct_spki[65];		      /* hex, or "" */
 	struct offer_source *sources[OFFER_SOURCES];
 	size_t source_count;
-	struct offer *offers; /* a list through of_provider */
-	void *priv;	      /* offer.c */
+	struct offer *offers;	      /* a list through of_provider */
+	char *priv[DIRECT_ENDPOINTS]; /* offer.c */
 };
 
 struct offer_source {
@@ -47,7 +47,6 @@ struct offer_source {
 	bool is_local;		 /* this worker holds the tunnel */
 	bool is_draining;	 /* GOAWAY: no new streams on this way */
 	unsigned active;
-	void *priv;
 };
 
 struct offer {
@@ -60,7 +59,6 @@ struct offer {
 	struct offer_source *sources[OFFER_SOURCES]; /* that state it */
 	size_t source_count;
 	struct offer *of_provider; /* next of the same provider */
-	void *priv;
 };
 
 struct offers;
@@ -109,10 +107,10 @@ size_t offers_provider_count(const struct offers *o);
 void offers_each(const struct offers *o,
     void (*fn)(void *arg, const struct offer_provider *p), void *arg);
 
-/* A request goes down this way; every begin has one finish, even when the
- * way has gone meanwhile: both take names, not pointers. */
-void offers_begin(struct offers *o, const char *did, const char *session);
-void offers_finish(struct offers *o, const char *did, const char *session);
+/* A request goes down this way; every begin has one finish, which does
+ * nothing where the way has gone meanwhile. */
+void offers_begin(struct offers *o, const char *session);
+void offers_finish(struct offers *o, const char *session);
 
 /* Does the provider take one more now? */
 bool offer_provider_has_room(const struct offer_provider *p);
