@@ -1,0 +1,183 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests and counts them. Each part adds a line to the table; the sum is
+# the last line of the output, and the exit status is zero only without failure.
+
+fuzz_seconds=${ASSAY_FUZZ_SECONDS:-24}
+
+# count PART PASSED FAILED SKIPPED
+count() {
+	printf '%s %s %s %s\n' "$@" >>"$counts"
+	say "-- $1: $2 passed, $3 failed, $4 skipped"
+}
+
+# Each cmocka test counts; a program that fails without naming a test (it was
+# killed, or its memory was not in order at the end) counts as one failure.
+test_unit() {
+	local log=build/asan/Testing/Temporary/LastTest.log
+
+	build asan unit_tests || {
+		count unit 0 1 0
+		return
+	}
+	step "unit tests"
+	rm -f "$log"
+	ctest --test-dir build/asan -j "$jobs" --timeout 300 \
+		--output-on-failure >build/unit.log 2>&1 || {
+		sed -n '/Failed\|\*\*\*\|\[  FAILED\|ERROR/p' build/unit.log |
+			head -n 60 >&2
+		say "(all of it: build/unit.log)"
+	}
+	[ -f "$log" ] || {
+		tail -n 20 build/unit.log >&2
+		count unit 0 1 0
+		return
+	}
+	# shellcheck disable=SC2046
+	count unit $(awk '
+		/^\[  PASSED  \] [0-9]+ test/ { passed += $4 }
+		/^\[  SKIPPED \] [0-9]+ test/ { skipped += $4 }
+		/^\[  FAILED  \] [0-9]+ test/ { named += $4 }
+		/^Test Passed\.$/ { named = 0 }
+		/^Test Failed\.$/ { failed += named > 0 ? named : 1; named = 0 }
+		END { print passed + 0, failed + 0, skipped + 0 }' "$log")
+}
+
+# Every target gets an equal share of the time and at least two seconds; what it
+# finds is kept in build/fuzz/found.
+test_fuzz() {
+	local target targets name each passed=0 failed=0
+
+	build fuzz fuzz_targets || {
+		count fuzz 0 1 0
+		return
+	}
+	targets=(build/fuzz/tests/*_fuzz)
+	each=$((fuzz_seconds * jobs / ${#targets[@]}))
+	[ $each -ge 2 ] || each=2
+	step "fuzzing ${#targets[@]} targets, $each s each"
+	mkdir -p build/fuzz/found build/fuzz/log
+	rm -f build/fuzz/log/*.ok
+	printf '%s\0' "${targets[@]}" |
+		xargs -0 -P "$jobs" -I{} deploy/dev/fuzz-one {} "$each" || true
+	for target in "${targets[@]}"; do
+		name=$(basename "$target")
+		if [ -e "build/fuzz/log/$name.ok" ]; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+			grep -m 8 -E 'ERROR|SUMMARY|runtime error|Test unit' \
+				"build/fuzz/log/$name.log" >&2 || true
+			say "FAILED $name (build/fuzz/log/$name.log)"
+		fi
+	done
+	count fuzz $passed $failed 0
+}
+
+test_vectors() {
+	local folder=${1:-../shared/vectors} result
+
+	if [ ! -d "$folder" ]; then
+		say "vectors: skipped, no folder $folder"
+		count vectors 0 0 1
+		return
+	fi
+	build asan vectors || {
+		count vectors 0 1 0
+		return
+	}
+	step "attestation vectors of $folder"
+	build/asan/tests/vectors "$folder" >build/vectors.log 2>&1 || true
+	grep -vE '^[0-9]+ passed, [0-9]+ failed' build/vectors.log |
+		tail -n 60 >&2 || true
+	result=$(grep -E '^[0-9]+ passed, [0-9]+ failed' build/vectors.log |
+		tail -n 1)
+	if [[ $result =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+		count vectors "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" 0
+	else
+		say "vectors: the runner did not finish (build/vectors.log)"
+		count vectors 0 1 0
+	fi
+}
+
+test_lint() {
+	build asan || {
+		count lint 0 1 0
+		return
+	}
+	step "lint"
+	lint_all
+	count lint "$lint_passed" "$lint_failed" 0
+}
+
+test_integration() {
+	local files=("$@")
+
+	install_node
+	install_npm_packages
+	build asan || {
+		count integration 0 1 0
+		return
+	}
+	step "integration tests (the real programs, Postgres and runtime)"
+	[ ${#files[@]} -gt 0 ] || files=(tests/integration/*.test.mjs)
+	node tests/integration/run.mjs "${files[@]}" \
+		>build/integration.log || true
+	tail -n 1 build/integration.log | grep -qE '^[0-9]+ [0-9]+ [0-9]+$' || {
+		count integration 0 1 0
+		return
+	}
+	# shellcheck disable=SC2046
+	count integration $(tail -n 1 build/integration.log)
+}
+
+run_test() {
+	local part parts=() arguments=() passed failed skipped
+
+	case ${1:-} in
+	'') parts=(lint unit vectors fuzz integration) ;;
+	vectors | integration)
+		parts=("$1")
+		shift
+		arguments=("$@")
+		;;
+	*) parts=("$@") ;;
+	esac
+	run_setup
+	mkdir -p build
+	counts=$(mktemp)
+	trap 'rm -f "$counts"' EXIT
+	for part in "${parts[@]}"; do
+		case $part in
+		unit | fuzz | vectors | lint | integration)
+			"test_$part" "${arguments[@]}"
+			;;
+		*) die "no tests '$part': unit integration fuzz lint vectors" ;;
+		esac
+	done
+	read -r passed failed skipped < <(awk '
+		{ p += $2; f += $3; s += $4 }
+		END { print p + 0, f + 0, s + 0 }' "$counts")
+	say ''
+	awk '{ printf "%-12s %5d passed %5d failed %5d skipped\n", $1, $2, $3, $4 }' \
+		"$counts" >&2
+	if [ "$skipped" -gt 0 ]; then
+		printf '%s passed, %s failed, %s skipped\n' \
+			"$passed" "$failed" "$skipped"
+	else
+		printf '%s passed, %s failed\n' "$passed" "$failed"
+	fi
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+run_bench() {
+	local script
+
+	run_setup
+	build release
+	for script in tests/bench/*; do
+		[ -x "$script" ] || continue
+		step "$(basename "$script")"
+		"$script"
+	done
+}
