@@ -116,18 +116,16 @@ binding_tinfoil(const struct binding_tinfoil *b, uint8_t out[REPORT_DATA])
 void
 binding_contrast(const struct binding_contrast *b, uint8_t out[REPORT_DATA])
 {
-	uint8_t root[32], mesh[32];
-	struct bytes parts[] = {
-	    b->nonce,
-	    b->transition,
-	    bytes_of(root, sizeof(root)),
-	    bytes_of(mesh, sizeof(mesh)),
-	};
+	uint8_t ca[64];
+	struct bytes parts[3];
 
-	sha256(b->root_ca, root);
-	sha256(b->mesh_ca, mesh);
+	sha256(b->root_ca, ca);
+	sha256(b->mesh_ca, ca + 32);
+	parts[0] = b->nonce;
+	parts[1] = b->transition;
+	parts[2] = bytes_of(ca, sizeof(ca));
 	memset(out, 0, REPORT_DATA);
-	sha256_parts(parts, 4, out);
+	sha256_parts(parts, 3, out);
 }
 
 void

@@ -4,6 +4,9 @@
 
 /* clang-format off */
 const struct vector_kind vector_kinds[] = {
+	{"nvidia", "nvidia/cases.json", NULL, vector_nvidia},
+	{"nvidia synthetic", "nvidia/synthetic/cases.json", NULL,
+	    vector_nvidia},
 	{NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One device at a time: the report of its SPDM responder, the certificate
+ * chain that its boot ROM began, and the facts later steps lean on. After the
+ * report is parsed, the chain comes first: nothing the report says counts
+ * before its signature holds under a key of a genuine device.
+ */
+#include "attestation/nvidia.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/crypto.h"
+
+#define DICE_TCB_INFO "2.23.133.5.4.1"
+
+enum { ENABLED = 0xAA, DISABLED = 0x55, UPPER_LEVELS = 2 };
+
+static const char *const mode_names[] = {
+    [NVIDIA_LEGACY] = "LEGACY",
+    [NVIDIA_SPT] = "SPT",
+    [NVIDIA_MPT] = "MPT",
+    [NVIDIA_PPCIE] = "PPCIE",
+};
+
+const char *
+nvidia_mode_name(enum nvidia_mode m)
+{
+	return mode_names[m];
+}
+
+const char *
+nvidia_architecture(const struct nvidia_device *d)
+{
+	if (strncmp(d->chip, "GH", 2) == 0)
+		return "HOPPER";
+	if (strncmp(d->chip, "GB", 2) == 0)
+		return "BLACKWELL";
+	if (strncmp(d->chip, "LS10", 4) == 0)
+		return "LS10";
+	return "UNKNOWN";
+}
+
+/* A chain that ends with the root itself must carry it whole: a root's own
+ * signature is the only thing that covers the rest of its bytes. */
+static bool
+root_is_whole(const struct chain *c, struct fault *f)
+{
+	X509 *root = c->at[c->count - 1];
+
+	if (X509_verify(root, X509_get0_pubkey(root)) == 1)
+		return true;
+	return fault_set(
+	    f, FAULT_TAMPERED, "the root certificate does not sign itself");
+}
+
+static bool
+chain_judge(
+    struct verdict *v, const struct nvidia_rules *r, const struct chain *c)
+{
+	const struct chain_rules rules = {
+	    .anchors = r->anchors,
+	    .anchor = ANCHOR_NVIDIA_DEVICE,
+	    .signing = CHAIN_ECDSA,
+	    .now_ms = r->now_ms,
+	};
+	struct revocation lists = r->revocation;
+	struct window window;
+	struct fault f = {0};
+	bool ok;
+
+	ok = chain_walk(c, &rules, &window, &f) && root_is_whole(c, &f);
+	if (!verdict_check_fault(v, ok, "nvidia.chain", SOURCE_HARDWARE, &f))
+		return false;
+	v->test_root |= anchors_is_test(r->anchors, ANCHOR_NVIDIA_DEVICE);
+	verdict_until(v, window.until);
+	if (lists.count == 0 && !lists.required) {
+		verdict_unknown(
+		    v, (struct check){"nvidia.revocation", SOURCE_VERIFIER,
+			   CODE_MISSING, "no revocation list at hand", NULL});
+		return true;
+	}
+	lists.levels = UPPER_LEVELS;
+	ok = revocation_check(&lists, c, r->now_ms, &window, &f);
+	verdict_until(v, window.until);
+	if (!ok && f.kind != FAULT_REVOKED)
+		return verdict_need_fault(
+		    v, ok, "nvidia.revocation", SOURCE_VERIFIER, &f);
+	return verdict_check_fault(
+	    v, ok, "nvidia.revocation", SOURCE_VERIFIER, &f);
+}
+
+/* TCG DICE attestation architecture 6.1.1: the FWIDs are the last member that
+ * NVIDIA fills, one of SHA-384 (2.16.840.1.101.3.4.2.2). */
+static const uint8_t *
+leaf_fwid(X509 *leaf)
+{
+	static const uint8_t head[] = {0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65,
+	    0x03, 0x04, 0x02, 0x02, 0x04, 0x30};
+	const size_t tail = sizeof(head) + SPDM_DIGEST;
+	struct bytes info;
+
+	if (!certificate_extension(leaf, DICE_TCB_INFO, &info) ||
+	    info.len < tail ||
+	    memcmp(info.at + info.len - tail, head, sizeof(head)) != 0)
+		return NULL;
+	return info.at + info.len - SPDM_DIGEST;
+}
+
+/* Firmware of 2023 leaves the field out; where it is, it must be the one that
+ * the boot ROM certified. */
+static bool
+fwid_judge(struct verdict *v, const struct spdm_report *report, X509 *leaf)
+{
+	struct bytes said = report->opaque[OPAQUE_FWID];
+	const uint8_t *certified = leaf_fwid(leaf);
+	struct check c = {
+	    "nvidia.fwid", SOURCE_HARDWARE, CODE_MISMATCH, NULL, NULL};
+
+	if (certified != NULL)
+		c.wanted = verdict_hex(v, bytes_of(certified, SPDM_DIGEST));
+	if (said.at == NULL) {
+		c.seen = "the report names none";
+		verdict_unknown(v, c);
+		return true;
+	}
+	c.seen = verdict_hex(v, said);
+	return verdict_check(v,
+	    certified != NULL &&
+		bytes_equal(said, bytes_of(certified, SPDM_DIGEST)),
+	    c);
+}
+
+static bool
+nonce_judge(struct verdict *v, const struct nvidia_rules *r,
+    const struct spdm_report *report)
+{
+	return verdict_check(v,
+	    r->nonce.len == SPDM_NONCE && bytes_equal(report->nonce, r->nonce),
+	    (struct check){"nvidia.nonce", SOURCE_HARDWARE, CODE_NONCE,
+		verdict_hex(v, report->nonce), verdict_hex(v, r->nonce)});
+}
+
+/* "GH100 A01 GSP FMC LF", "LS_10 A01 FSP FMC LF": the first word. */
+static bool
+chip_of_leaf(X509 *leaf, char *out, size_t size)
+{
+	char name[64];
+	size_t n = 0;
+
+	if (!certificate_common_name(leaf, name, sizeof(name)))
+		return false;
+	for (const char *at = name; *at != '\0' && *at != ' '; at++)
+		if (*at != '_' && n + 1 < size)
+			out[n++] = *at;
+	out[n] = '\0';
+	return n > 0;
+}
+
+/* GPUs give eight bytes, read 3.2.1.0 and then 4; switches a text. */
+static bool
+vbios_version(struct nvidia_device *d)
+{
+	struct bytes b = d->report.opaque[OPAQUE_VBIOS_VERSION];
+
+	if (d->kind == NVIDIA_SWITCH)
+		return spdm_opaque_text(&d->report, OPAQUE_VBIOS_VERSION,
+		    d->vbios, sizeof(d->vbios));
+	if (b.len != 8)
+		return false;
+	snprintf(d->vbios, sizeof(d->vbios), "%02X.%02X.%02X.%02X.%02X",
+	    b.at[3], b.at[2], b.at[1], b.at[0], b.at[4]);
+	return true;
+}
+
+static int
+compare_pdis(const void *a, const void *b)
+{
+	return memcmp(a, b, NVIDIA_PDI);
+}
+
+/* One entry a link; unused links are zero. Kept once each, in order. */
+static bool
+pdis_read(struct nvidia_device *d)
+{
+	static const uint8_t none[NVIDIA_PDI];
+	struct bytes b = d->report.opaque[OPAQUE_SWITCH_PDIS];
+	unsigned n = 0;
+
+	if (b.len % NVIDIA_PDI != 0 ||
+	    b.len > (size_t)NVIDIA_PDIS_MAX * NVIDIA_PDI)
+		return false;
+	for (size_t i = 0; i < b.len; i += NVIDIA_PDI)
+		if (memcmp(b.at + i, none, NVIDIA_PDI) != 0)
+			memcpy(d->pdi[n++], b.at + i, NVIDIA_PDI);
+	qsort(d->pdi, n, NVIDIA_PDI, compare_pdis);
+	for (unsigned i = 0; i < n; i++)
+		if (d->pdis == 0 ||
+		    memcmp(d->pdi[d->pdis - 1], d->pdi[i], NVIDIA_PDI) != 0)
+			memmove(d->pdi[d->pdis++], d->pdi[i], NVIDIA_PDI);
+	return d->kind == NVIDIA_GPU || d->pdis == 1;
+}
+
+static bool
+kind_judge(struct verdict *v, struct nvidia_device *d, X509 *leaf)
+{
+	bool is_switch, ok;
+
+	if (!chip_of_leaf(leaf, d->chip, sizeof(d->chip)))
+		d->chip[0] = '\0';
+	is_switch = strncmp(d->chip, "LS", 2) == 0;
+	ok = is_switch == (d->kind == NVIDIA_SWITCH) && vbios_version(d) &&
+	     pdis_read(d);
+	if (ok && d->kind == NVIDIA_GPU)
+		ok = spdm_opaque_text(&d->report, OPAQUE_DRIVER_VERSION,
+		    d->driver, sizeof(d->driver));
+	return verdict_check(v, ok,
+	    (struct check){"nvidia.kind", SOURCE_HARDWARE, CODE_MISMATCH,
+		verdict_text(v, text_of(d->chip)),
+		d->kind == NVIDIA_GPU ? "a GPU with its versions"
+				      : "a switch with its version and id"});
+}
+
+/* 0 SPT, 1 MPT, 2 PPCIE; the older protected PCIe status must not contradict
+ * it. False where the field has another value. */
+static bool
+mode_read(struct nvidia_device *d)
+{
+	struct bytes flag = d->report.opaque[OPAQUE_FEATURE_FLAG];
+	struct bytes pcie = d->report.opaque[OPAQUE_PROTECTED_PCIE];
+	bool protected = pcie.len == 1 && pcie.at[0] == ENABLED;
+
+	if (pcie.at != NULL && !protected &&
+	    !(pcie.len == 1 && pcie.at[0] == DISABLED))
+		return false;
+	if (flag.at == NULL) {
+		d->mode = pcie.at == NULL ? NVIDIA_LEGACY
+			  : protected	  ? NVIDIA_PPCIE
+					  : NVIDIA_SPT;
+		return true;
+	}
+	if (flag.len != 2 || flag.at[1] != 0 || flag.at[0] > 2)
+		return false;
+	d->mode = (enum nvidia_mode)(NVIDIA_SPT + flag.at[0]);
+	return pcie.at == NULL || protected == (d->mode == NVIDIA_PPCIE);
+}
+
+static bool
+mode_judge(struct verdict *v, struct nvidia_device *d)
+{
+	if (d->kind == NVIDIA_SWITCH)
+		return true;
+	return verdict_check(v, mode_read(d),
+	    (struct check){"nvidia.mode", SOURCE_HARDWARE, CODE_MISMATCH,
+		nvidia_mode_name(d->mode), "one known mode, said once"});
+}
+
+static bool
+device_judge(struct verdict *v, const struct nvidia_rules *r,
+    const struct chain *c, struct nvidia_device *d)
+{
+	X509 *leaf = c->at[0];
+	EVP_PKEY *key = X509_get0_pubkey(leaf);
+	bool ok;
+
+	if (!chain_judge(v, r, c))
+		return false;
+	ok = key_is_curve(key, "P-384") &&
+	     signature_p384(key, d->report.signed_part, d->report.signature);
+	if (!verdict_check(v, ok,
+		(struct check){"nvidia.signature", SOURCE_HARDWARE,
+		    CODE_TAMPERED, "it does not hold under the leaf's key",
+		    "ECDSA P-384 over request and response"}))
+		return false;
+	spki_sha256(leaf, d->key);
+	ok = nonce_judge(v, r, &d->report);
+	ok &= fwid_judge(v, &d->report, leaf);
+	ok &= kind_judge(v, d, leaf);
+	ok &= mode_judge(v, d);
+	return ok;
+}
+
+bool
+nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
+    enum nvidia_kind kind, struct bytes evidence, struct text chain_pem,
+    struct nvidia_device *out)
+{
+	struct chain c = {.count = 0};
+	struct fault f = {0};
+	bool ok;
+
+	memset(out, 0, sizeof(*out));
+	out->kind = kind;
+	ok = spdm_report_read(evidence, &out->report, &f);
+	if (!verdict_check_fault(v, ok, "nvidia.report", SOURCE_HARDWARE, &f))
+		return false;
+	if (!chain_read_pem(chain_pem, &c, &f))
+		return verdict_check_fault(
+		    v, false, "nvidia.chain", SOURCE_HARDWARE, &f);
+	ok = device_judge(v, r, &c, out);
+	chain_free(&c);
+	return ok;
+}
+
+static bool
+pdis_same(const struct nvidia_device *a, const struct nvidia_device *b)
+{
+	return a->pdis == b->pdis &&
+	       memcmp(a->pdi, b->pdi, (size_t)a->pdis * NVIDIA_PDI) == 0;
+}
+
+static bool
+keys_distinct(const struct nvidia_device *d, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (memcmp(d[i].key, d[j].key, 32) == 0)
+				return false;
+	return true;
+}
+
+bool
+nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
+    size_t count, int64_t wanted)
+{
+	bool ok = count > 0 && (wanted < 0 || (int64_t)count == wanted);
+	bool modes = true, pdis = true;
+
+	ok = verdict_check(v, ok,
+	    (struct check){"nvidia.count", SOURCE_HARDWARE, CODE_POLICY,
+		verdict_format(v, "%zu", count),
+		wanted < 0 ? "at least one"
+			   : verdict_format(v, "%lld", (long long)wanted)});
+	ok &= verdict_check(v, keys_distinct(gpus, count),
+	    (struct check){"nvidia.distinct", SOURCE_HARDWARE, CODE_MISMATCH,
+		"a device certificate stands twice", "one per report"});
+	for (size_t i = 1; i < count; i++) {
+		modes &= gpus[i].mode == gpus[0].mode &&
+			 strcmp(gpus[i].chip, gpus[0].chip) == 0;
+		pdis &= pdis_same(&gpus[i], &gpus[0]);
+	}
+	ok &= verdict_check(v, modes,
+	    (struct check){"nvidia.modes_agree", SOURCE_HARDWARE, CODE_MISMATCH,
+		"GPUs of different chips or modes", NULL});
+	ok &= verdict_check(v, pdis,
+	    (struct check){"nvidia.pdis_agree", SOURCE_HARDWARE, CODE_MISMATCH,
+		"GPUs linked to different switches", NULL});
+	return ok;
+}
+
+bool
+nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
+    size_t gpu_count, const struct nvidia_device *switches, size_t switch_count)
+{
+	const struct nvidia_device *g = gpu_count > 0 ? &gpus[0] : NULL;
+	bool ok, all;
+	size_t found = 0;
+
+	ok = verdict_check(v, keys_distinct(switches, switch_count),
+	    (struct check){"nvswitch.distinct", SOURCE_HARDWARE, CODE_MISMATCH,
+		"a device certificate stands twice", "one per report"});
+	for (unsigned p = 0; g != NULL && p < g->pdis; p++)
+		for (size_t i = 0; i < switch_count; i++)
+			found += memcmp(g->pdi[p], switches[i].pdi[0],
+				     NVIDIA_PDI) == 0;
+	all = g != NULL && found == g->pdis && found == switch_count;
+	return verdict_check(v, all,
+		   (struct check){"nvswitch.topology", SOURCE_HARDWARE,
+		       CODE_MISMATCH,
+		       verdict_format(v, "%zu of %zu switches named by GPUs",
+			   found, switch_count),
+		       verdict_format(v, "the %u that the GPUs name",
+			   g != NULL ? g->pdis : 0)}) &&
+	       ok;
+}

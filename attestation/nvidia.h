@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NVIDIA GPUs and switches in confidential mode: one signed report and one
+ * device certificate chain each, judged alone, against the maker's manifests,
+ * and together as the devices of one machine. Nothing here asks a service.
+ */
+#ifndef ATTESTATION_NVIDIA_H
+#define ATTESTATION_NVIDIA_H
+
+#include "attestation/evidence.h"
+#include "attestation/revocation.h"
+#include "attestation/rim.h"
+#include "attestation/spdm.h"
+#include "attestation/verdict.h"
+
+enum { NVIDIA_PDIS_MAX = 32, NVIDIA_PDI = 8 };
+
+enum nvidia_kind { NVIDIA_GPU, NVIDIA_SWITCH };
+
+/* How a GPU was given to the guest: alone, among several over encrypted
+ * NVLink, or with its switches inside the trust boundary. Drivers before the
+ * field existed say nothing (legacy). */
+enum nvidia_mode { NVIDIA_LEGACY, NVIDIA_SPT, NVIDIA_MPT, NVIDIA_PPCIE };
+const char *nvidia_mode_name(enum nvidia_mode m);
+
+struct nvidia_rules {
+	const struct anchors *anchors;
+	struct revocation revocation;
+	struct bytes nonce; /* the verifier's, 32 bytes */
+	int64_t now_ms;
+};
+
+struct nvidia_device {
+	enum nvidia_kind kind;
+	struct spdm_report report; /* borrows the evidence */
+	uint8_t key[32];	   /* SHA-256 of the leaf's public key */
+	char chip[32];		   /* of the leaf's name: GH100, LS10 */
+	char driver[64];	   /* empty for a switch */
+	char vbios[32];		   /* dotted */
+	enum nvidia_mode mode;
+	/* Identifiers of the switches that it is linked to (a switch: its
+	 * own), each once, in ascending order. */
+	uint8_t pdi[NVIDIA_PDIS_MAX][NVIDIA_PDI];
+	unsigned pdis;
+};
+
+/* Report, chain, revocation, nonce, signature, firmware id, mode. Checks are
+ * named nvidia.report, .chain, .revocation, .nonce, .signature, .fwid, .kind,
+ * .mode. True when all held; *out may be used only then. */
+bool nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
+    enum nvidia_kind kind, struct bytes evidence, struct text chain_pem,
+    struct nvidia_device *out);
+
+/* The names of the manifests for a device, as NVIDIA's service knows them, in
+ * the arena; NULL where the report lacks what makes the name. A switch has no
+ * driver manifest. */
+const char *nvidia_driver_rim_id(
+    struct arena *a, const struct nvidia_device *d);
+const char *nvidia_vbios_rim_id(struct arena *a, const struct nvidia_device *d);
+
+/* Versions and product, then every active measurement. A manifest may be
+ * NULL: then nothing is said about it. Checks: nvidia.driver_version,
+ * .vbios_version, .product, .rim_conflict, .measurements. */
+bool nvidia_manifests_judge(struct verdict *v, const struct nvidia_device *d,
+    const struct rim *driver, const struct rim *vbios);
+
+/* The GPUs of one machine: each its own device, of one mode, linked to the
+ * same switches; as many as wanted (-1: at least one). Checks: nvidia.count,
+ * .distinct, .modes_agree, .pdis_agree. */
+bool nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
+    size_t count, int64_t wanted);
+
+/* The switches are those that the GPUs name, all of them and no others.
+ * Checks: nvswitch.distinct, nvswitch.topology. */
+bool nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
+    size_t gpu_count, const struct nvidia_device *switches,
+    size_t switch_count);
+
+/* "HOPPER", "BLACKWELL", "LS10"; "UNKNOWN" for another chip. */
+const char *nvidia_architecture(const struct nvidia_device *d);
+
+#endif

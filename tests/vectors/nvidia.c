@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NVIDIA cases: a report with its chain (and manifests, and revocation lists,
+ * where the case names them), or the reports of a whole machine.
+ */
+#include "attestation/nvidia.h"
+
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/json.h"
+#include "tests/vectors/vectors.h"
+
+enum { LISTS_MAX = 8, DEVICES_MAX = 16, EVIDENCE_BYTES = 65536 };
+
+struct setup {
+	struct anchors *anchors;
+	struct bytes lists[LISTS_MAX];
+	uint8_t nonce[32];
+	struct nvidia_rules rules;
+};
+
+static bool
+anchors_read(struct vector *x, struct anchors *anchors)
+{
+	const char *root = vector_string(x, "root");
+	const char *rim = vector_string(x, "rim_root");
+
+	return (root == NULL ||
+		   vector_anchor(x, anchors, ANCHOR_NVIDIA_DEVICE, root)) &&
+	       (rim == NULL ||
+		   vector_anchor(x, anchors, ANCHOR_NVIDIA_RIM, rim));
+}
+
+static bool
+setup_read(struct vector *x, const char *nonce, struct setup *s)
+{
+	const json_t *crls = json_object_get(x->c, "crls");
+
+	s->rules.anchors = s->anchors;
+	s->rules.revocation.lists = s->lists;
+	if (!anchors_read(x, s->anchors) || !vector_time(x, &s->rules.now_ms))
+		return false;
+	for (size_t i = 0; i < json_array_size(crls) && i < LISTS_MAX; i++) {
+		if (!vector_file(x, json_string_value(json_array_get(crls, i)),
+			&s->lists[i]))
+			return false;
+		s->rules.revocation.count++;
+	}
+	s->rules.revocation.required = crls != NULL;
+	if (nonce == NULL || !hex_decode(text_of(nonce), s->nonce, 32, NULL))
+		return vector_fail(x, "no nonce of 32 bytes");
+	s->rules.nonce = bytes_of(s->nonce, 32);
+	return true;
+}
+
+/* A manifest that the case names: a path, or an object with one. *out stays
+ * NULL without it; false when the verdict has been told that it is bad. */
+static bool
+manifest_read(struct vector *x, const char *member, const struct setup *s,
+    struct verdict *v, struct rim **out)
+{
+	const json_t *j = json_object_get(x->c, member);
+	const char *path = json_string_value(
+	    json_is_object(j) ? json_object_get(j, "file") : j);
+	const struct rim_rules rules = {s->anchors, NULL, s->rules.now_ms};
+	struct fault f = {0};
+	struct bytes xml;
+	struct rim *rim = arena_alloc(x->a, sizeof(*rim));
+
+	*out = NULL;
+	if (path == NULL)
+		return true;
+	if (!vector_file(x, path, &xml))
+		return false;
+	if (!verdict_need_fault(v, rim_read(x->a, xml, &rules, rim, &f),
+		arena_printf(x->a, "nvidia.%s", member), SOURCE_VERIFIER, &f))
+		return false;
+	*out = rim;
+	return true;
+}
+
+static bool
+single(struct vector *x, struct setup *s)
+{
+	const char *kind = vector_string(x, "kind");
+	const char *alone = vector_string(x, "expect_report_alone");
+	struct verdict v;
+	struct nvidia_device d;
+	struct bytes report, chain;
+	struct rim *driver, *vbios;
+
+	if (!setup_read(x, vector_string(x, "nonce"), s) ||
+	    !vector_member_file(x, "report", &report) ||
+	    !vector_member_file(x, "chain", &chain))
+		return false;
+	verdict_init(&v, x->a, s->rules.now_ms);
+	if (nvidia_device_judge(&v, &s->rules,
+		kind != NULL && strcmp(kind, "switch") == 0 ? NVIDIA_SWITCH
+							    : NVIDIA_GPU,
+		report, (struct text){(const char *)chain.at, chain.len}, &d)) {
+		struct verdict first = v;
+
+		verdict_conclude(&first);
+		if (!vector_expect(x, &first, alone))
+			return false;
+		if (manifest_read(x, "driver_rim", s, &v, &driver) &&
+		    manifest_read(x, "vbios_rim", s, &v, &vbios))
+			nvidia_manifests_judge(&v, &d, driver, vbios);
+	} else if (!vector_expect(x, &v, alone)) {
+		return false;
+	}
+	verdict_conclude(&v);
+	return vector_expect(x, &v, vector_string(x, "expect"));
+}
+
+static bool
+decoded(
+    struct vector *x, const json_t *o, const char *member, struct bytes *out)
+{
+	const char *t = json_string_value(json_object_get(o, member));
+	uint8_t *at = arena_alloc(x->a, EVIDENCE_BYTES);
+	size_t len;
+
+	if (t == NULL || !base64_decode(text_of(t), at, EVIDENCE_BYTES, &len))
+		return vector_fail(x, "%s is not base64", member);
+	*out = bytes_of(at, len);
+	return true;
+}
+
+static bool
+set(struct vector *x, struct setup *s)
+{
+	struct nvidia_device *d = arena_alloc(x->a, DEVICES_MAX * sizeof(*d));
+	struct bytes file, report, chain;
+	struct fault f = {0};
+	struct verdict v;
+	json_t *list = NULL;
+	size_t count = 0;
+	bool ok;
+
+	if (!vector_member_file(x, "file", &file))
+		return false;
+	if (!json_read((struct text){(const char *)file.at, file.len}, file.len,
+		&list, &f))
+		return vector_fail(x, "%s", f.why);
+	ok = setup_read(x,
+	    json_string_value(
+		json_object_get(json_array_get(list, 0), "nonce")),
+	    s);
+	if (ok)
+		verdict_init(&v, x->a, s->rules.now_ms);
+	for (; ok && count < json_array_size(list) && count < DEVICES_MAX;
+	     count++) {
+		const json_t *o = json_array_get(list, count);
+
+		ok = decoded(x, o, "evidence", &report) &&
+		     decoded(x, o, "certificate", &chain);
+		v.subject = arena_printf(x->a, "gpu %zu", count);
+		if (ok &&
+		    !nvidia_device_judge(&v, &s->rules, NVIDIA_GPU, report,
+			(struct text){(const char *)chain.at, chain.len},
+			&d[count]))
+			break;
+	}
+	json_free(&list);
+	if (!ok)
+		return false;
+	v.subject = NULL;
+	if (v.code == CODE_OK)
+		nvidia_set_judge(&v, d, count,
+		    json_integer_value(json_object_get(x->c, "devices")));
+	verdict_conclude(&v);
+	return vector_expect(x, &v, vector_string(x, "expect"));
+}
+
+bool
+vector_nvidia(struct vector *x)
+{
+	const char *kind = vector_string(x, "kind");
+	struct setup s = {.anchors = anchors_test_new()};
+	bool ok = kind != NULL && strcmp(kind, "set") == 0 ? set(x, &s)
+							   : single(x, &s);
+
+	anchors_test_free(&s.anchors);
+	return ok;
+}
