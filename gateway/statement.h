@@ -97,9 +97,4 @@ char *statement_answer(struct arena *a, const struct statement *s,
     const struct statement_verdict *verdicts, const char *session,
     const char *verified_status, const char *verified_reason);
 
-/* SHA-256 of a cloud bridge's descriptor as canonical JSON: what its one
- * file's hash must be in the catalog. */
-void descriptor_sha256(const char *base_url, const char *model,
-    const char *revision, uint8_t out[32]);
-
 #endif
