@@ -52,6 +52,10 @@ json_read(struct text t, size_t max_bytes, json_t **out, struct fault *f)
 	if (!text_is_utf8(t))
 		return fault_set(f, FAULT_INVALID_JSON,
 		    "JSON: the text is not well-formed UTF-8");
+	/* jansson skips a NUL that follows a number */
+	if (memchr(t.at, '\0', t.len) != NULL)
+		return fault_set(f, FAULT_INVALID_JSON,
+		    "JSON: the text holds a NUL");
 	if (!check_depth(t, f))
 		return false;
 	*out = json_loadb(t.at, t.len, JSON_REJECT_DUPLICATES, &error);

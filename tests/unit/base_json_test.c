@@ -70,6 +70,8 @@ bounds_come_first(void **state)
 	json_free(&j);
 	assert_false(json_read((struct text){"[1]\0", 4}, 9, &j, &f));
 	assert_false(json_read((struct text){"[\"a\0b\"]", 7}, 9, &j, &f));
+	assert_false(json_read((struct text){"[1\0,2]", 6}, 9, &j, &f));
+	assert_string_equal(f.why, "JSON: the text holds a NUL");
 }
 
 static void
