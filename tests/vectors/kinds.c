@@ -7,6 +7,7 @@ const struct vector_kind vector_kinds[] = {
 	{"nvidia", "nvidia/cases.json", NULL, vector_nvidia},
 	{"nvidia synthetic", "nvidia/synthetic/cases.json", NULL,
 	    vector_nvidia},
+	{"nras", "nras/cases.json", NULL, vector_nras},
 	{NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

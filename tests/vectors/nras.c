@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cases of NVIDIA's remote attestation service: an answer and a key set. */
+#include "attestation/nras.h"
+
+#include "base/codec.h"
+#include "base/json.h"
+#include "tests/vectors/vectors.h"
+
+bool
+vector_nras(struct vector *x)
+{
+	uint8_t nonce[32];
+	struct nras_rules r = {.anchors = anchors_pinned()};
+	struct bytes answer, jwks;
+	struct fault f = {0};
+	struct verdict v;
+	json_t *j = NULL;
+
+	if (!vector_member_file(x, "token", &answer) ||
+	    !vector_member_file(x, "jwks", &jwks) || !vector_time(x, &r.now_ms))
+		return false;
+	if (!hex_decode(
+		text_of(vector_string(x, "nonce")), nonce, sizeof(nonce), NULL))
+		return vector_fail(x, "the nonce is not 32 bytes");
+	r.nonce = bytes_of(nonce, sizeof(nonce));
+	r.devices = json_integer_value(json_object_get(x->c, "devices"));
+	verdict_init(&v, x->a, r.now_ms);
+	if (verdict_check_fault(&v,
+		json_read((struct text){(const char *)answer.at, answer.len},
+		    NRAS_ANSWER_MAX, &j, &f),
+		"nras.answer", SOURCE_PROVIDER, &f))
+		nras_judge(
+		    &v, &r, j, (struct text){(const char *)jwks.at, jwks.len});
+	json_free(&j);
+	verdict_conclude(&v);
+	return vector_expect(x, &v, vector_string(x, "expect"));
+}
