@@ -121,14 +121,23 @@ test_integration() {
 	}
 	step "integration tests (the real programs, Postgres and runtime)"
 	[ ${#files[@]} -gt 0 ] || files=(tests/integration/*.test.mjs)
-	node tests/integration/run.mjs "${files[@]}" \
-		>build/integration.log || true
-	tail -n 1 build/integration.log | grep -qE '^[0-9]+ [0-9]+ [0-9]+$' || {
+	rm -f build/integration.tap
+	node --test --test-concurrency="$jobs" --test-timeout=240000 \
+		--test-reporter=spec --test-reporter-destination=stderr \
+		--test-reporter=tap \
+		--test-reporter-destination=build/integration.tap \
+		"${files[@]}" || true
+	grep -q '^# pass ' build/integration.tap || {
 		count integration 0 1 0
 		return
 	}
 	# shellcheck disable=SC2046
-	count integration $(tail -n 1 build/integration.log)
+	count integration $(awk '
+		/^# pass / { passed = $3 }
+		/^# (fail|cancelled) / { failed += $3 }
+		/^# (skipped|todo) / { skipped += $3 }
+		END { print passed + 0, failed + 0, skipped + 0 }' \
+		build/integration.tap)
 }
 
 run_test() {
