@@ -6,6 +6,7 @@
 #ifndef AUTH_REPLAY_H
 #define AUTH_REPLAY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/fault.h"
