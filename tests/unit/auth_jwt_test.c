@@ -349,6 +349,7 @@ pem_of(struct fixture *x, bool private)
 	return out;
 }
 
+/* libjwt knows no typ but JWT. */
 static void
 test_libjwt_reads_ours(void **state)
 {
@@ -358,7 +359,7 @@ test_libjwt_reads_ours(void **state)
 	jwt_t *jwt;
 
 	for (int i = 0; i < 50; i++) {
-		assert_true(jwt_sign(x->arena, &x->signer, "t+jwt",
+		assert_true(jwt_sign(x->arena, &x->signer, "JWT",
 		    "{\"sub\":\"buyer\",\"exp\":99}", &token, &f));
 		assert_int_equal(
 		    jwt_decode(&jwt, token, (const unsigned char *)pem,
@@ -386,12 +387,12 @@ test_ours_reads_libjwt(void **state)
 		    jwt_set_alg(jwt, JWT_ALG_ES256, (const unsigned char *)pem,
 			(int)strlen(pem)),
 		    0);
-		jwt_add_header(jwt, "typ", "t+jwt");
+		jwt_add_header(jwt, "typ", "JWT");
 		jwt_add_header(jwt, "kid", x->kid);
 		jwt_add_grant(jwt, "sub", "buyer");
 		token = jwt_encode_str(jwt);
 		assert_non_null(token);
-		if (!jwt_verify(text_of(token), "t+jwt", x->keys, &claims, &f))
+		if (!jwt_verify(text_of(token), "JWT", x->keys, &claims, &f))
 			fail_msg("%s: %s", token, f.why);
 		assert_string_equal(
 		    json_string_value(json_object_get(claims, "sub")), "buyer");
