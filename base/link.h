@@ -21,17 +21,17 @@
 enum link_role { LINK_CLIENT, LINK_SERVER }; /* of HTTP/2 */
 
 struct link_limits {
-	int64_t handshake_ms;      /* connect and TLS; default 10 s */
-	int64_t ping_ms;           /* PING after so much silence; default 12 s */
-	int64_t dead_ms;           /* then no frame for so long; default 5 s */
-	size_t header_list_bytes;  /* default 64 KiB */
-	uint32_t streams;          /* concurrent, as we announce; default 256 */
-	uint32_t stream_window;    /* default 256 KiB */
-	uint32_t connection_window;/* default 16 MiB */
-	size_t body_bytes;         /* LINK_SERVER: request body; default 32 MiB*/
-	unsigned resets_per_s;     /* either direction; default 200 */
-	unsigned settings_per_s;   /* default 10 */
-	unsigned pings_per_s;      /* default 10 */
+	int64_t handshake_ms;	  /* connect and TLS; default 10 s */
+	int64_t ping_ms;	  /* PING after so much silence; default 12 s */
+	int64_t dead_ms;	  /* then no frame for so long; default 5 s */
+	size_t header_list_bytes; /* default 64 KiB */
+	uint32_t streams;	  /* concurrent, as we announce; default 256 */
+	uint32_t stream_window;	  /* default 256 KiB */
+	uint32_t connection_window; /* default 16 MiB */
+	size_t body_bytes;	 /* LINK_SERVER: request body; default 32 MiB*/
+	unsigned resets_per_s;	 /* either direction; default 200 */
+	unsigned settings_per_s; /* default 10 */
+	unsigned pings_per_s;	 /* default 10 */
 };
 void link_limits_default(struct link_limits *out);
 
@@ -76,8 +76,8 @@ struct http_call *link_call(struct link *l, struct http_outgoing *o,
  * lives until the callback returns; exactly one of answer and f is given. */
 struct pending *link_ask(struct link *l, struct http_outgoing *o, size_t max,
     int64_t within_ms,
-    void (*fn)(void *arg, const struct http_answer *answer,
-	const struct fault *f),
+    void (*fn)(
+	void *arg, const struct http_answer *answer, const struct fault *f),
     void *arg);
 
 /* Two-phase GOAWAY (RFC 9113 6.8); on_down comes when the last stream has
@@ -90,12 +90,12 @@ void link_free(struct link **l);
 /* Accepts links. */
 struct link_listener;
 struct link_listener_settings {
-	const char *address;       /* "0.0.0.0:7443" or "unix:/path" */
-	SSL_CTX *tls;              /* shared, not taken; NULL on Unix */
+	const char *address; /* "0.0.0.0:7443" or "unix:/path" */
+	SSL_CTX *tls;	     /* shared, not taken; NULL on Unix */
 	enum link_role role;
 	struct link_limits limits;
 	unsigned pending_handshakes; /* default 256: more are closed at once */
-	unsigned links;              /* default 10,000 */
+	unsigned links;		     /* default 10,000 */
 	/* "10.0.0.0/8,::1/128": from these a PROXY v2 header is required, from
 	 * others it is refused. NULL: never. */
 	const char *proxy_from;

@@ -14,10 +14,12 @@
 
 #include "base/mem.h"
 
+TAILQ_HEAD(deferreds, deferred);
+
 struct deferred {
 	struct pending pending; /* first */
 	TAILQ_ENTRY(deferred) entry;
-	struct loop *loop;
+	struct deferreds *list;
 	uint64_t turn;
 	void (*fn)(void *arg);
 	void *arg;
@@ -40,7 +42,8 @@ struct loop {
 	struct evdns_base *dns;
 	struct event *turn_event;
 	uint64_t turn;
-	TAILQ_HEAD(, deferred) deferred;
+	struct deferreds deferred;
+	struct deferreds at_end;
 	SLIST_HEAD(, hook) hooks;
 	SLIST_HEAD(, owned) owned;
 };
@@ -64,6 +67,17 @@ timeval_of_ms(int64_t ms)
 }
 
 static void
+run(struct deferred *d)
+{
+	void (*fn)(void *) = d->fn;
+	void *arg = d->arg;
+
+	TAILQ_REMOVE(d->list, d, entry);
+	mem_free(d);
+	fn(arg);
+}
+
+static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
@@ -72,14 +86,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while ((d = TAILQ_FIRST(&l->deferred)) != NULL && d->turn <= now) {
-		void (*fn)(void *) = d->fn;
-		void *fn_arg = d->arg;
-
-		TAILQ_REMOVE(&l->deferred, d, entry);
-		mem_free(d);
-		fn(fn_arg);
-	}
+	while ((d = TAILQ_FIRST(&l->deferred)) != NULL && d->turn <= now)
+		run(d);
 }
 
 struct loop *
@@ -97,6 +105,7 @@ loop_new(void)
 	event_config_free(config);
 	assert(l->base != NULL);
 	TAILQ_INIT(&l->deferred);
+	TAILQ_INIT(&l->at_end);
 	SLIST_INIT(&l->hooks);
 	SLIST_INIT(&l->owned);
 	l->turn_event = evtimer_new(l->base, on_turn, l);
@@ -114,6 +123,8 @@ loop_free(struct loop **lp)
 
 	if (l == NULL)
 		return;
+	while ((d = TAILQ_FIRST(&l->at_end)) != NULL)
+		run(d);
 	while ((d = TAILQ_FIRST(&l->deferred)) != NULL) {
 		TAILQ_REMOVE(&l->deferred, d, entry);
 		mem_free(d);
@@ -192,25 +203,38 @@ deferred_cancel(struct pending *self)
 {
 	struct deferred *d = (struct deferred *)self;
 
-	TAILQ_REMOVE(&d->loop->deferred, d, entry);
+	TAILQ_REMOVE(d->list, d, entry);
 	mem_free(d);
+}
+
+static struct pending *
+enlist(struct loop *l, struct deferreds *list, void (*fn)(void *arg), void *arg)
+{
+	struct deferred *d = mem_new(sizeof *d);
+
+	d->pending.cancel = deferred_cancel;
+	d->list = list;
+	d->turn = l->turn;
+	d->fn = fn;
+	d->arg = arg;
+	TAILQ_INSERT_TAIL(list, d, entry);
+	return &d->pending;
 }
 
 struct pending *
 loop_defer(struct loop *l, void (*fn)(void *arg), void *arg)
 {
 	static const struct timeval at_once = {0, 0};
-	struct deferred *d = mem_new(sizeof *d);
 
-	d->pending.cancel = deferred_cancel;
-	d->loop = l;
-	d->turn = l->turn;
-	d->fn = fn;
-	d->arg = arg;
-	TAILQ_INSERT_TAIL(&l->deferred, d, entry);
 	if (!evtimer_pending(l->turn_event, NULL))
 		event_add(l->turn_event, &at_once);
-	return &d->pending;
+	return enlist(l, &l->deferred, fn, arg);
+}
+
+struct pending *
+loop_at_end(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	return enlist(l, &l->at_end, fn, arg);
 }
 
 static void

@@ -37,6 +37,10 @@ void pending_cancel(struct pending **p); /* accepts NULL, leaves NULL */
 /* fn(arg) in the next turn of the loop, unless cancelled. */
 struct pending *loop_defer(struct loop *l, void (*fn)(void *arg), void *arg);
 
+/* fn(arg) at the start of loop_free, unless cancelled: for what ends by itself
+ * and would otherwise be left behind. */
+struct pending *loop_at_end(struct loop *l, void (*fn)(void *arg), void *arg);
+
 /* A timer: at rest until started; may be started again from its callback. */
 struct timer;
 struct timer *timer_new(struct loop *l, void (*fn)(void *arg), void *arg);

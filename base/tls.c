@@ -66,24 +66,27 @@ tls_why(char *out, size_t size)
 	ERR_clear_error();
 }
 
-void
-tls_why_bufferevent(struct bufferevent *bev, char *out, size_t size)
+bool
+tls_fault_of(struct bufferevent *bev, struct fault *f)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 	unsigned long e = bufferevent_get_openssl_error(bev);
 	const char *reason = e == 0 ? NULL : ERR_reason_error_string(e);
 	long verify = ssl == NULL ? X509_V_OK : SSL_get_verify_result(ssl);
 
-	if (reason == NULL)
-		reason = "closed by the peer";
-	if (verify != X509_V_OK)
-		snprintf(out, size, "%s: %s", reason,
-		    X509_verify_cert_error_string(verify));
-	else
-		snprintf(out, size, "%s", reason);
+	if (ssl == NULL || reason == NULL)
+		return false;
 	while (bufferevent_get_openssl_error(bev) != 0)
 		;
 	ERR_clear_error();
+	if (verify != X509_V_OK)
+		fault_set(f, FAULT_UNTRUSTED, "TLS: %s: %s", reason,
+		    X509_verify_cert_error_string(verify));
+	else if (ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+		fault_set(f, FAULT_UNTRUSTED, "TLS: %s", reason);
+	else
+		fault_set(f, FAULT_REFUSED, "TLS: %s", reason);
+	return true;
 }
 
 static bool

@@ -30,27 +30,27 @@ struct tls_settings {
 	const char *alpn;     /* "rh2", "h2": a peer that does not agree to it
 			       * is refused. "http/1.1": one may leave it
 			       * out. NULL: none */
-	bool tls12;           /* allow 1.2 as well */
+	bool tls12;	      /* allow 1.2 as well */
 	bool session_tickets; /* false on tunnels */
 };
 /* The peer's certificate must state the right extended key usage (client or
  * server authentication). Free with SSL_CTX_free. */
-bool tls_context_new(const struct tls_settings *s, SSL_CTX **out,
-    struct fault *f);
+bool tls_context_new(
+    const struct tls_settings *s, SSL_CTX **out, struct fault *f);
 
 /* The one URI subject alternative name, if it is a DID (RFC 5280 4.2.1.6);
  * fails UNTRUSTED for none, several, or a NUL inside. */
-bool certificate_did(X509 *certificate, char *out, size_t size,
-    struct fault *f);
+bool certificate_did(
+    X509 *certificate, char *out, size_t size, struct fault *f);
 /* Upper-case hex of the serial, as the device table holds it. */
 bool certificate_serial(X509 *certificate, char *out, size_t size);
-bool certificate_times(X509 *certificate, int64_t *not_before_ms,
-    int64_t *not_after_ms);
+bool certificate_times(
+    X509 *certificate, int64_t *not_before_ms, int64_t *not_after_ms);
 /* SHA-256 of the DER certificate (RFC 8705 x5t#S256). */
 void certificate_sha256(X509 *certificate, uint8_t out[32]);
 /* Every certificate of a PEM text; at most max. Caller frees the stack. */
-bool certificates_read_pem(struct text pem, size_t max, STACK_OF(X509) **out,
-    struct fault *f);
+bool certificates_read_pem(
+    struct text pem, size_t max, STACK_OF(X509) * *out, struct fault *f);
 
 /* False where the context demands an ALPN name that the peer did not agree
  * to. A server's handshake refuses by itself; a client asks this after it. */
@@ -58,9 +58,10 @@ bool tls_alpn_agreed(SSL *ssl);
 
 /* What OpenSSL last said, as words; clears the queue. */
 void tls_why(char *out, size_t size);
-/* The same for a connection that libevent has reported as broken, with the
- * verdict on the peer's certificate where that was the reason. */
+/* Why a connection that libevent has reported as broken is so: UNTRUSTED
+ * where the peer's certificate was missing or did not verify, REFUSED for
+ * anything else of TLS (such as the peer's alert). False: not for TLS. */
 struct bufferevent;
-void tls_why_bufferevent(struct bufferevent *bev, char *out, size_t size);
+bool tls_fault_of(struct bufferevent *bev, struct fault *f);
 
 #endif
