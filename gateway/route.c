@@ -252,7 +252,7 @@ nobody(const struct route_ask *ask, const struct route *r, struct fault *f)
 	if (furthest == REJECT_NOT_DIRECT)
 		return fault_set(f, FAULT_RUNTIME_UNREACHABLE,
 		    "no provider of the workspace can be reached directly");
-	if (q->pools == POOL_WORKSPACE)
+	if (q->pools == POOL_WORKSPACE || q->is_workspace_only)
 		return fault_set(f, FAULT_NO_WORKSPACE_PROVIDER,
 		    "no provider of the workspace can serve this now");
 	return fault_set(
