@@ -88,11 +88,11 @@ skip_line_ends(struct text *t)
 
 /* One block (RFC 7468, the strict form but for the length of lines). */
 static bool
-read_block(struct text *t, X509 **out, struct fault *f)
+read_block(
+    struct text *t, uint8_t *der, size_t size, size_t *len, struct fault *f)
 {
 	char body[BASE64_SIZE(CERTIFICATE_DER_MAX)];
-	uint8_t der[CERTIFICATE_DER_MAX];
-	size_t n = 0, len;
+	size_t n = 0;
 
 	if (!take(t, PEM_BEGIN))
 		return fault_set(f, FAULT_INVALID,
@@ -108,16 +108,20 @@ read_block(struct text *t, X509 **out, struct fault *f)
 	if (!take(t, PEM_END))
 		return fault_set(f, FAULT_INVALID,
 		    "certificate chain: no END CERTIFICATE line");
-	if (!base64_decode((struct text){body, n}, der, sizeof(der), &len))
+	if (!base64_decode((struct text){body, n}, der, size, len))
 		return fault_set(f, FAULT_INVALID,
 		    "certificate chain: a block is not base64");
-	return certificate_read_der((struct bytes){der, len}, out, f);
+	return true;
 }
 
 bool
-chain_read_pem(struct text pem, struct chain *out, struct fault *f)
+chain_split_pem(
+    struct arena *a, struct text pem, struct chain_blocks *out, struct fault *f)
 {
-	memset(out, 0, sizeof(*out));
+	uint8_t der[CERTIFICATE_DER_MAX];
+	size_t len;
+
+	out->count = 0;
 	/* Hosts hand the chain on as a C string, NUL included. */
 	while (pem.len > 0 && pem.at[pem.len - 1] == '\0')
 		pem.len--;
@@ -126,21 +130,35 @@ chain_read_pem(struct text pem, struct chain *out, struct fault *f)
 		    "certificate chain of %zu bytes", pem.len);
 	skip_line_ends(&pem);
 	while (pem.len > 0) {
-		if (out->count == CHAIN_MAX) {
-			chain_free(out);
+		if (out->count == CHAIN_MAX)
 			return fault_set(f, FAULT_INVALID,
 			    "more than %d certificates", CHAIN_MAX);
-		}
-		if (!read_block(&pem, &out->at[out->count], f)) {
-			chain_free(out);
+		if (!read_block(&pem, der, sizeof(der), &len, f))
 			return false;
-		}
-		out->count++;
+		out->at[out->count++] = bytes_of(arena_copy(a, der, len), len);
 		skip_line_ends(&pem);
 	}
 	if (out->count == 0)
 		return fault_set(f, FAULT_INVALID, "no certificate");
 	return true;
+}
+
+bool
+chain_read_pem(struct text pem, struct chain *out, struct fault *f)
+{
+	struct arena *a = arena_new();
+	struct chain_blocks blocks;
+	bool read;
+	size_t i;
+
+	memset(out, 0, sizeof(*out));
+	read = chain_split_pem(a, pem, &blocks, f);
+	for (i = 0; read && i < blocks.count; i++)
+		read = chain_add_der(out, blocks.at[i], f);
+	arena_free(&a);
+	if (!read)
+		chain_free(out);
+	return read;
 }
 
 bool
@@ -328,13 +346,14 @@ chain_check_leaf(X509 *leaf, const struct chain_rules *r, struct fault *f)
 {
 	if (!sound(leaf, r, f))
 		return false;
-	if (!r->leaf_may_be_ca && X509_check_ca(leaf) == 1)
-		return fault_set(
-		    f, FAULT_UNTRUSTED, "the leaf is a certificate authority");
+	if (X509_check_ca(leaf) == 1)
+		return r->leaf_may_be_ca ||
+		    fault_set(f, FAULT_UNTRUSTED,
+			"the leaf is a certificate authority");
 	if (!(X509_get_key_usage(leaf) &
 		(KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)))
-		return fault_set(
-		    f, FAULT_UNTRUSTED, "the leaf's key may not sign");
+		return fault_set(f, FAULT_UNTRUSTED,
+		    "the leaf's key may not sign");
 	return true;
 }
 
@@ -395,9 +414,10 @@ chain_check_time(
 }
 
 bool
-chain_walk(const struct chain *c, const struct chain_rules *r,
+chain_walk_untimed(const struct chain *c, const struct chain_rules *r,
     struct window *window, struct fault *f)
 {
+	struct window own;
 	uint8_t spki[32];
 	size_t i;
 
@@ -418,6 +438,22 @@ chain_walk(const struct chain *c, const struct chain_rules *r,
 	for (i = c->count - 1; i > 0; i--)
 		if (!chain_check_link(c->at[i - 1], c->at[i], i - 1, r, f))
 			return false;
+	for (i = 0; i < c->count; i++) {
+		if (!certificate_window(c->at[i], &own, f))
+			return false;
+		*window = window_meet(*window, own);
+	}
+	return true;
+}
+
+bool
+chain_walk(const struct chain *c, const struct chain_rules *r,
+    struct window *window, struct fault *f)
+{
+	size_t i;
+
+	if (!chain_walk_untimed(c, r, window, f))
+		return false;
 	for (i = c->count; i > 0; i--)
 		if (!chain_check_time(c->at[i - 1], r->now_ms, window, f))
 			return false;
@@ -480,39 +516,12 @@ crl_is_plain(X509_CRL *crl, struct fault *f)
 	return true;
 }
 
-static bool
-crl_check_time(
-    X509_CRL *crl, int64_t now_ms, struct window *window, struct fault *f)
-{
-	struct window own;
-	char at[RFC3339_TEXT];
-
-	if (!time_of_asn1(X509_CRL_get0_lastUpdate(crl), &own.from) ||
-	    !time_of_asn1(X509_CRL_get0_nextUpdate(crl), &own.until))
-		return fault_set(
-		    f, FAULT_INVALID, "revocation list without its two times");
-	own.until += 999;
-	*window = window_meet(*window, own);
-	if (now_ms < own.from) {
-		time_to_rfc3339(own.from, at);
-		return fault_set(f, FAULT_NOT_YET_VALID,
-		    "revocation list of %s, which has not come yet", at);
-	}
-	if (now_ms > own.until) {
-		time_to_rfc3339(own.until - 999, at);
-		return fault_set(f, FAULT_STALE,
-		    "revocation list was to be renewed by %s", at);
-	}
-	return true;
-}
-
 bool
-crl_verify(X509_CRL *crl, X509 *issuer, int64_t now_ms, struct window *window,
-    struct fault *f)
+crl_verify_untimed(
+    X509_CRL *crl, X509 *issuer, struct window *window, struct fault *f)
 {
 	EVP_PKEY *key = X509_get0_pubkey(issuer);
 
-	*window = WINDOW_ALWAYS;
 	if (X509_NAME_cmp(
 		X509_CRL_get_issuer(crl), X509_get_subject_name(issuer)) != 0)
 		return fault_set(
@@ -526,7 +535,35 @@ crl_verify(X509_CRL *crl, X509 *issuer, int64_t now_ms, struct window *window,
 		return fault_set(f, FAULT_TAMPERED,
 		    "the revocation list's signature does not hold");
 	}
-	return crl_is_plain(crl, f) && crl_check_time(crl, now_ms, window, f);
+	if (!crl_is_plain(crl, f))
+		return false;
+	if (!time_of_asn1(X509_CRL_get0_lastUpdate(crl), &window->from) ||
+	    !time_of_asn1(X509_CRL_get0_nextUpdate(crl), &window->until))
+		return fault_set(
+		    f, FAULT_INVALID, "revocation list without its two times");
+	window->until += 999;
+	return true;
+}
+
+bool
+crl_verify(X509_CRL *crl, X509 *issuer, int64_t now_ms, struct window *window,
+    struct fault *f)
+{
+	char at[RFC3339_TEXT];
+
+	if (!crl_verify_untimed(crl, issuer, window, f))
+		return false;
+	if (now_ms < window->from) {
+		time_to_rfc3339(window->from, at);
+		return fault_set(f, FAULT_NOT_YET_VALID,
+		    "revocation list of %s, which has not come yet", at);
+	}
+	if (now_ms > window->until) {
+		time_to_rfc3339(window->until - 999, at);
+		return fault_set(f, FAULT_STALE,
+		    "revocation list was to be renewed by %s", at);
+	}
+	return true;
 }
 
 bool

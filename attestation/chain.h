@@ -12,6 +12,7 @@
 
 #include "attestation/anchors.h"
 #include "base/fault.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #define CHAIN_MAX 8
@@ -37,6 +38,13 @@ void chain_free(struct chain *c);
 /* One to CHAIN_MAX CERTIFICATE blocks and nothing between them but line
  * ends; NULs and line ends may follow the last. Fails INVALID. */
 bool chain_read_pem(struct text pem, struct chain *out, struct fault *f);
+/* The DER of each block, in the arena; the same strictness, nothing parsed. */
+struct chain_blocks {
+	struct bytes at[CHAIN_MAX];
+	size_t count;
+};
+bool chain_split_pem(struct arena *a, struct text pem, struct chain_blocks *out,
+    struct fault *f);
 /* Appends one; fails INVALID, also when the chain is full. */
 bool chain_add_der(struct chain *c, struct bytes der, struct fault *f);
 bool chain_add(struct chain *c, X509 *certificate); /* takes a reference */
@@ -77,6 +85,9 @@ struct chain_rules {
  * NOT_YET_VALID, UNSUPPORTED. *window is what is left in common. */
 bool chain_walk(const struct chain *c, const struct chain_rules *r,
     struct window *window, struct fault *f);
+/* The same without a look at the clock: *window tells when it holds. */
+bool chain_walk_untimed(const struct chain *c, const struct chain_rules *r,
+    struct window *window, struct fault *f);
 /* The parts of the walk, for callers that keep verified upper ends. */
 bool chain_check_leaf(X509 *leaf, const struct chain_rules *r, struct fault *f);
 bool chain_check_link(X509 *subject, X509 *issuer, size_t below,
@@ -92,6 +103,9 @@ bool crl_read(struct bytes b, X509_CRL **out, struct fault *f);
  * NOT_YET_VALID, UNSUPPORTED. */
 bool crl_verify(X509_CRL *crl, X509 *issuer, int64_t now_ms,
     struct window *window, struct fault *f);
+/* The same without a look at the clock. */
+bool crl_verify_untimed(
+    X509_CRL *crl, X509 *issuer, struct window *window, struct fault *f);
 /* True when the serial number of the certificate, which the issuer of the
  * list issued, stands in it, whatever the entry's reason. */
 bool crl_lists(X509_CRL *crl, X509 *certificate);

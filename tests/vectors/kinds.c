@@ -8,6 +8,8 @@ const struct vector_kind vector_kinds[] = {
 	{"nvidia synthetic", "nvidia/synthetic/cases.json", NULL,
 	    vector_nvidia},
 	{"nras", "nras/cases.json", NULL, vector_nras},
+	{"tdx",           "tdx/cases.json",           NULL, vector_tdx},
+	{"tdx synthetic", "tdx/synthetic/cases.json", NULL, vector_tdx},
 	{NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

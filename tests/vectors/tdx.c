@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TDX quotes with the collateral that each case names, at its time. */
+#include "attestation/tdx.h"
+
+#include <string.h>
+
+#include "tests/vectors/vectors.h"
+
+/* Status and advisories of an accepted quote must be the ones stated. */
+static bool
+same_status(struct vector *x, const struct verdict *v)
+{
+	const char *status = vector_string(x, "status");
+	const json_t *list = json_object_get(x->c, "advisories");
+	size_t i, k;
+
+	if (status == NULL || v->status == NULL ||
+	    strcmp(status, v->status) != 0)
+		return vector_fail(x, "status %s, expected %s",
+		    v->status != NULL ? v->status : "(none)",
+		    status != NULL ? status : "(none)");
+	if (json_array_size(list) != v->advisory_count)
+		return vector_fail(x, "%zu advisories, expected %zu",
+		    v->advisory_count, json_array_size(list));
+	for (i = 0; i < v->advisory_count; i++) {
+		for (k = 0; k < v->advisory_count; k++)
+			if (strcmp(v->advisories[i],
+				json_string_value(json_array_get(list, k))) ==
+			    0)
+				break;
+		if (k == v->advisory_count)
+			return vector_fail(x, "advisory %s was not expected",
+			    v->advisories[i]);
+	}
+	return true;
+}
+
+static bool
+judge(struct vector *x, const struct anchors *anchors, struct bytes quote,
+    struct bytes bundle, int64_t now)
+{
+	struct tdx_collateral *c = NULL;
+	struct tdx_judgement out;
+	struct tdx_source source;
+	struct verdict v;
+	struct fault f = {0};
+	bool passed;
+
+	verdict_init(&v, x->a, now);
+	if (verdict_need_fault(&v,
+		tdx_source_of_bundle(x->a,
+		    (struct text){(const char *)bundle.at, bundle.len}, &source,
+		    &f),
+		"tdx.collateral_format", SOURCE_VERIFIER, &f) &&
+	    tdx_collateral_new(&source, anchors, true, &v, &c) &&
+	    tdx_verify(quote, c, NULL, now, &v, &out))
+		verdict_conclude(&v);
+	passed = vector_expect(x, &v, vector_string(x, "expect")) &&
+		 (v.outcome != VERDICT_VERIFIED || same_status(x, &v));
+	tdx_collateral_free(&c);
+	return passed;
+}
+
+bool
+vector_tdx(struct vector *x)
+{
+	struct anchors *anchors = anchors_test_new();
+	const char *root = vector_string(x, "root");
+	struct bytes quote, bundle;
+	int64_t now;
+	bool passed;
+
+	passed = vector_member_file(x, "quote", &quote) &&
+		 vector_member_file(x, "collateral", &bundle) &&
+		 vector_time(x, &now) &&
+		 (root != NULL || vector_fail(x, "the case names no root")) &&
+		 vector_anchor(x, anchors, ANCHOR_INTEL_SGX_ROOT, root) &&
+		 judge(x, anchors, quote, bundle, now);
+	anchors_test_free(&anchors);
+	return passed;
+}
