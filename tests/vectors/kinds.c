@@ -10,6 +10,7 @@ const struct vector_kind vector_kinds[] = {
 	{"nras", "nras/cases.json", NULL, vector_nras},
 	{"tdx",           "tdx/cases.json",           NULL, vector_tdx},
 	{"tdx synthetic", "tdx/synthetic/cases.json", NULL, vector_tdx},
+	{"apple", "apple/cases.json", NULL, vector_apple},
 	{NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

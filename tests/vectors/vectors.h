@@ -69,6 +69,7 @@ bool vector_contrast_manifest(struct vector *x);
 bool vector_contrast_report_data(struct vector *x);
 bool vector_nvidia(struct vector *x);
 bool vector_nras(struct vector *x);
+bool vector_apple(struct vector *x);
 
 /* Flips and cuts of accepted cases: vectors --mutate (mutate.c). */
 struct mutation {
