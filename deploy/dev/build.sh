@@ -16,7 +16,7 @@ build() {
 		quietly "build/$preset.log" cmake --preset "$preset"
 	fi
 	quietly "build/$preset.log" \
-		cmake --build "build/$preset" -j "$jobs" "${targets[@]}"
+		cmake --build "build/$preset" -j "$jobs" "${targets[@]}" -- -k 0
 }
 
 # quietly LOG COMMAND...: shows the output only when the command fails.
@@ -26,7 +26,8 @@ quietly() {
 
 	mkdir -p "$(dirname "$log")"
 	if ! "$@" >"$log" 2>&1; then
-		tail -n 60 "$log" >&2
+		grep -E 'error:|FAILED|undefined reference' "$log" |
+			head -n 40 >&2 || tail -n 40 "$log" >&2
 		say "failed: $*"
 		return 1
 	fi

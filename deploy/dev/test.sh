@@ -14,15 +14,12 @@ count() {
 # Each cmocka test counts; a program that fails without naming a test (it was
 # killed, or its memory was not in order at the end) counts as one failure.
 test_unit() {
-	local log=build/asan/Testing/Temporary/LastTest.log
+	local log=build/asan/tests/Testing/Temporary/LastTest.log
 
-	build asan unit_tests || {
-		count unit 0 1 0
-		return
-	}
+	build asan unit_tests || count build 0 1 0
 	step "unit tests"
 	rm -f "$log"
-	ctest --test-dir build/asan -j "$jobs" --timeout 300 \
+	ctest --test-dir build/asan/tests -j "$jobs" --timeout 300 \
 		--output-on-failure >build/unit.log 2>&1 || {
 		sed -n '/Failed\|\*\*\*\|\[  FAILED\|ERROR/p' build/unit.log |
 			head -n 60 >&2
