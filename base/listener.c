@@ -5,6 +5,7 @@
  */
 #include "base/listener.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,7 +15,38 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 enum { BACKLOG = 1024 };
+
+/* "192.0.2.1:80", "[2001:db8::1]:80"; libevent's reader knows no port 0. */
+static bool
+address_of_numbers(const char *text, struct sockaddr_storage *out, int *len)
+{
+	struct sockaddr_in *v4 = (void *)out;
+	struct sockaddr_in6 *v6 = (void *)out;
+	const char *colon = strrchr(text, ':');
+	bool bracketed = text[0] == '[';
+	struct text host = {text, colon == NULL ? 0 : (size_t)(colon - text)};
+	char copy[INET6_ADDRSTRLEN];
+	uint64_t port;
+
+	if (colon == NULL || !text_to_u64(text_of(colon + 1), &port) ||
+	    port > 65535)
+		return false;
+	if (bracketed && (host.len < 3 || host.at[host.len - 1] != ']'))
+		return false;
+	if (bracketed)
+		host = (struct text){host.at + 1, host.len - 2};
+	if (!text_store(host, copy, sizeof copy))
+		return false;
+	v4->sin_port = htons((uint16_t)port); /* where IPv6 has it, too */
+	out->ss_family = bracketed ? AF_INET6 : AF_INET;
+	*len = (int)(bracketed ? sizeof *v6 : sizeof *v4);
+	if (bracketed)
+		return inet_pton(AF_INET6, copy, &v6->sin6_addr) == 1;
+	return inet_pton(AF_INET, copy, &v4->sin_addr) == 1;
+}
 
 bool
 address_read(const char *text, struct sockaddr_storage *out, int *len)
@@ -32,9 +64,7 @@ address_read(const char *text, struct sockaddr_storage *out, int *len)
 		*len = (int)sizeof *un;
 		return true;
 	}
-	*len = (int)sizeof *out;
-	return evutil_parse_sockaddr_port(text, (struct sockaddr *)out, len) ==
-	       0;
+	return address_of_numbers(text, out, len);
 }
 
 static bool
