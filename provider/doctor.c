@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks stand in the order in which a first start would fail. */
+#include "provider/doctor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/jwk.h"
+#include "base/clock.h"
+#include "base/fetch.h"
+#include "base/file.h"
+#include "base/link.h"
+#include "base/loop.h"
+#include "provider/hasher.h"
+#include "provider/identity.h"
+#include "provider/offer.h"
+
+#define ANSWER_BYTES (1024 * 1024)
+#define PATIENCE_MS 10000
+#define STATUS_BYTES (1024 * 1024)
+#define DAY_MS 86400000LL
+
+struct doctor {
+	const struct provider_settings *s;
+	struct log log;
+	struct arena *arena;
+	struct identity identity;
+	struct offer offer;
+	bool have_identity;
+	bool have_offer;
+	/* the check under way */
+	struct loop *loop;
+	bool good;
+	struct fault fault;
+};
+
+/* ------------------------------------------------------------ asking others */
+
+static void
+on_answer(void *arg, const struct http_answer *answer, const struct fault *f)
+{
+	struct doctor *d = arg;
+
+	if (f != NULL)
+		d->fault = *f;
+	else if (answer->status >= 400)
+		fault_set(
+		    &d->fault, FAULT_REFUSED, "it answers %d", answer->status);
+	else
+		d->good = true;
+	loop_stop(d->loop);
+}
+
+static bool
+get(struct doctor *d, const char *url, const char *ca, struct fault *f)
+{
+	struct fetch_settings settings = {.ca_file = ca};
+	struct http_outgoing o = {.method = "GET", .path = url};
+	struct fetch *fetch;
+
+	d->good = false;
+	memset(&d->fault, 0, sizeof d->fault);
+	d->loop = loop_new();
+	fetch = fetch_new(d->loop, &settings);
+	if (fetch_ask(fetch, &o, ANSWER_BYTES, PATIENCE_MS, on_answer, d) !=
+	    NULL)
+		loop_run(d->loop);
+	fetch_free(&fetch);
+	loop_free(&d->loop);
+	if (!d->good)
+		fault_set(f, d->fault.kind, "%s: %s", url, d->fault.why);
+	return d->good;
+}
+
+static void
+on_up(struct link *l, X509 *peer, void *arg)
+{
+	struct doctor *d = arg;
+
+	(void)l;
+	(void)peer;
+	d->good = true;
+	loop_stop(d->loop);
+}
+
+static void
+on_down(struct link *l, const struct fault *why, void *arg)
+{
+	struct doctor *d = arg;
+
+	(void)l;
+	d->fault = *why;
+	loop_stop(d->loop);
+}
+
+static void
+on_request(struct http_request *r, void *arg)
+{
+	(void)arg;
+	http_request_close(&r);
+}
+
+static bool
+dial(struct doctor *d, const char *address, SSL_CTX *tls, struct fault *f)
+{
+	static const struct link_events events = {
+	    .on_up = on_up, .on_down = on_down, .on_request = on_request};
+	struct link_limits limits;
+	struct link *l;
+
+	link_limits_default(&limits);
+	d->good = false;
+	d->loop = loop_new();
+	l = link_dial(d->loop, address, tls, NULL, LINK_SERVER, &limits,
+	    &events, d, &d->log);
+	loop_run(d->loop);
+	link_free(&l);
+	loop_free(&d->loop);
+	if (!d->good)
+		fault_set(f, d->fault.kind, "%s: %s", address, d->fault.why);
+	return d->good;
+}
+
+/* ------------------------------------------------------------------- checks */
+
+static bool
+check_identity(struct doctor *d, struct fault *f)
+{
+	d->have_identity =
+	    identity_load(d->arena, d->s->state_folder, &d->identity, f);
+	return d->have_identity;
+}
+
+static bool
+check_certificate(struct doctor *d, struct fault *f)
+{
+	int64_t left = d->identity.expires_at_ms - clock_unix_ms();
+
+	if (!d->have_identity)
+		return fault_set(f, FAULT_NOT_FOUND, "no identity");
+	if (left <= 0)
+		return fault_set(f, FAULT_EXPIRED,
+		    "it has expired: remove the state folder and enrol anew");
+	if (left < DAY_MS)
+		return fault_set(f, FAULT_STALE,
+		    "it expires within a day: is assay-auth reachable, so "
+		    "that the daemon can renew it?");
+	return true;
+}
+
+static bool
+check_auth(struct doctor *d, struct fault *f)
+{
+	const char *url = d->s->auth_url;
+	const char *ca = d->s->auth_ca;
+
+	if (url == NULL && !d->have_identity)
+		return fault_set(f, FAULT_NOT_FOUND, "no identity");
+	if (url == NULL)
+		url = d->identity.auth_url;
+	if (ca == NULL && d->have_identity)
+		ca = d->identity.auth_ca_file;
+	return get(
+	    d, arena_printf(d->arena, "%s/.well-known/jwks.json", url), ca, f);
+}
+
+static bool
+check_tunnels(struct doctor *d, struct fault *f)
+{
+	struct tls_settings settings = {
+	    .verify = TLS_VERIFY_REQUIRED, .alpn = "rh2"};
+	const char *const *at = d->s->tunnel_addresses.at;
+	size_t count = d->s->tunnel_addresses.count;
+	SSL_CTX *tls = NULL;
+	bool ok = true;
+
+	if (!d->have_identity)
+		return fault_set(f, FAULT_NOT_FOUND, "no identity");
+	settings.certificate_file = d->identity.chain_file;
+	settings.key_file = d->identity.key_file;
+	settings.ca_file = d->identity.gateway_ca_file;
+	if (!tls_context_new(&settings, &tls, f))
+		return false;
+	if (count == 0) {
+		at = d->identity.tunnels;
+		count = d->identity.tunnel_count;
+	}
+	for (size_t i = 0; ok && i < count; i++)
+		ok = dial(d, at[i], tls, f);
+	SSL_CTX_free(tls);
+	return ok &&
+	       (count > 0 || fault_set(f, FAULT_INVALID_OPTION,
+				 "no gateway to dial: set tunnel.addresses"));
+}
+
+static bool
+check_offer(struct doctor *d, struct fault *f)
+{
+	d->have_offer = offer_read(d->arena, d->s->offer_file, &d->offer, f);
+	return d->have_offer;
+}
+
+static bool
+check_files(struct doctor *d, struct fault *f)
+{
+	if (!d->have_offer)
+		return fault_set(f, FAULT_NOT_FOUND, "no offer file");
+	for (size_t i = 0; i < d->offer.model_count; i++) {
+		const struct artifact *x = &d->offer.models[i].artifact;
+
+		for (size_t k = 0; k < x->count; k++) {
+			struct file_state state;
+
+			if (x->files[k].path == NULL)
+				continue;
+			file_state_read(x->files[k].path, &state);
+			if (!state.there)
+				return fault_set(f, FAULT_NOT_FOUND,
+				    "%s cannot be read", x->files[k].path);
+		}
+	}
+	return true;
+}
+
+static bool
+check_runtime(struct doctor *d, struct fault *f)
+{
+	if (!d->have_offer)
+		return fault_set(f, FAULT_NOT_FOUND, "no offer file");
+	return get(d,
+	    arena_printf(d->arena, "%s/v1/models", d->offer.runtime_url), NULL,
+	    f);
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	bool (*check)(struct doctor *d, struct fault *f);
+} checks[] = {
+    {"identity in the state folder",     check_identity},
+    {"device certificate is good",       check_certificate},
+    {"assay-auth answers",               check_auth},
+    {"a gateway lets us in",             check_tunnels},
+    {"offer file",                       check_offer},
+    {"model files are there",            check_files},
+    {"model runtime answers",            check_runtime},
+};
+/* clang-format on */
+
+int
+doctor_run(const struct provider_settings *s, const struct log *log)
+{
+	struct doctor d = {.s = s, .log = *log};
+	int failed = 0;
+
+	d.arena = arena_new();
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+		struct fault f = {0};
+		bool ok = checks[i].check(&d, &f);
+
+		printf("%-5s %s%s%s\n", ok ? "ok" : "FAIL", checks[i].name,
+		    ok ? "" : ": ", ok ? "" : f.why);
+		failed += !ok;
+	}
+	if (d.have_offer)
+		offer_free(&d.offer);
+	arena_free(&d.arena);
+	return failed > 0;
+}
+
+/* ------------------------------------------------------------------- status */
+
+static const char *
+member(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s != NULL ? s : "";
+}
+
+static void
+print_status(const json_t *j, bool running)
+{
+	const json_t *one, *judgement;
+	size_t i;
+
+	printf("did          %s\n", member(j, "did"));
+	printf("state        %s\n",
+	    !running					   ? "not running"
+	    : json_is_true(json_object_get(j, "draining")) ? "draining"
+							   : "running");
+	printf("as of        %s\n", member(j, "at"));
+	printf("certificate  until %s\n", member(j, "certificate_expires_at"));
+	printf("runtime      %s\n",
+	    json_is_true(json_object_get(j, "runtime_up")) ? "up" : "down");
+	printf("window       %s\n",
+	    json_is_true(json_object_get(j, "window_open")) ? "open"
+							    : "closed");
+	printf("under way    %lld requests, %lld tokens in the last minute\n",
+	    (long long)json_integer_value(json_object_get(j, "active")),
+	    (long long)json_integer_value(
+		json_object_get(j, "tokens_last_minute")));
+	json_array_foreach(json_object_get(j, "models"), i, one)
+	{
+		judgement = json_object_get(
+		    json_object_get(j, "judgements"), member(one, "canonical"));
+		printf("model        %s  %s%s  gateway: %s %s\n",
+		    member(one, "canonical"),
+		    json_is_true(json_object_get(one, "served"))
+			? "served"
+			: "not served ",
+		    member(one, "why"),
+		    judgement != NULL ? member(judgement, "status")
+				      : "not judged yet",
+		    member(judgement, "reason"));
+	}
+	json_array_foreach(json_object_get(j, "tunnels"), i, one)
+	{
+		printf("tunnel %lld     %s  %s  %s\n",
+		    (long long)json_integer_value(json_object_get(one, "slot")),
+		    json_is_true(json_object_get(one, "up")) ? "up" : "down",
+		    member(one, "gateway"), member(one, "why"));
+	}
+}
+
+static bool
+any_tunnel_up(const json_t *j)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(j, "tunnels"), i,
+	    one) if (json_is_true(json_object_get(one, "up"))) return true;
+	return false;
+}
+
+int
+status_run(const struct provider_settings *s, bool json)
+{
+	char path[4096], *text = NULL;
+	struct fault f = {0};
+	json_t *j = NULL;
+	bool running, up;
+	size_t len;
+	pid_t pid;
+
+	snprintf(path, sizeof path, "%s/status.json", s->state_folder);
+	if (!file_read(path, STATUS_BYTES, &text, &len, &f) ||
+	    !json_read((struct text){text, len}, STATUS_BYTES, &j, &f)) {
+		fprintf(stderr,
+		    "assay-provider: no status: %s (has it ever run with this "
+		    "state folder?)\n",
+		    f.why);
+		mem_free(text);
+		return 1;
+	}
+	pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
+	running = pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+	up = running && any_tunnel_up(j);
+	if (json)
+		puts(text);
+	else
+		print_status(j, running);
+	json_free(&j);
+	mem_free(text);
+	return up ? 0 : 1;
+}

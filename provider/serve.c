@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests arrive whole. A hello is answered after the files were looked at
+ * again; a handoff that names an unknown key waits once for fresh keys.
+ */
+#include "provider/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define HELLO_BYTES 4096
+#define ADMITTED_BYTES (64 * 1024)
+#define EVENTS_BACKLOG (256 * 1024)
+
+struct serve {
+	struct serve_settings s;
+	struct log log;
+	json_t *judgements;   /* canonical -> {status, reason} */
+	struct knock *knocks; /* requests that wait for keys */
+};
+
+/* A request at the guard, waiting for keys. */
+struct knock {
+	struct knock *next;
+	struct knock **at;
+	struct serve *serve;
+	struct http_request *request;
+	struct pending *asking;
+	const char *task;
+	bool direct;
+};
+
+static const struct http_watch watch_nothing = {NULL, NULL};
+
+static void
+refuse(struct http_request **r, const struct fault *f)
+{
+	json_t *j = json_pack("{s:{s:s, s:s, s:s, s:n}}", "error", "message",
+	    f->why, "type",
+	    guard_status(f->kind) < 500 ? "invalid_request_error" : "api_error",
+	    "code", fault_code(f->kind), "param");
+	const char *text = json_write((*r)->arena, j);
+
+	json_free(&j);
+	http_reply_text(r, guard_status(f->kind), "application/json", text);
+}
+
+/* -------------------------------------------------------------------- /v1/… */
+
+static void
+knock_free(struct knock *k)
+{
+	*k->at = k->next;
+	if (k->next != NULL)
+		k->next->at = k->at;
+	pending_cancel(&k->asking);
+	mem_free(k);
+}
+
+/* Admits or refuses; true where only fresh keys could tell. */
+static bool
+judge(struct serve *s, struct http_request *r, const char *task, bool direct,
+    bool last)
+{
+	struct admitted admitted;
+	struct fault f = {0};
+
+	if (guard_admit(
+		s->s.guard, r, task, direct, clock_unix_ms(), &admitted, &f)) {
+		bridge_start(&s->s.bridge, r, &admitted, &s->log);
+		return false;
+	}
+	if (f.kind == FAULT_TOKEN_KEY_UNKNOWN && !last)
+		return true;
+	log_info(&s->log, "refused", LOG_STR("code", fault_code(f.kind)),
+	    LOG_STR("why", f.why), LOG_STR("path", r->path),
+	    LOG_STR("way", direct ? "direct" : "tunnel"),
+	    LOG_STR("remote", r->remote));
+	refuse(&r, &f);
+	return false;
+}
+
+static void
+on_keys(void *arg)
+{
+	struct knock *k = arg;
+	struct serve *s = k->serve;
+	struct http_request *r = k->request;
+	const char *task = k->task;
+	bool direct = k->direct;
+
+	k->asking = NULL;
+	knock_free(k);
+	http_request_watch(r, &watch_nothing, NULL);
+	judge(s, r, task, direct, true);
+}
+
+static void
+on_knock_gone(void *arg)
+{
+	struct knock *k = arg;
+
+	http_request_close(&k->request);
+	knock_free(k);
+}
+
+static const struct http_watch watch_knock = {NULL, on_knock_gone};
+
+static void
+serve_task(
+    struct serve *s, struct http_request *r, const char *task, bool direct)
+{
+	struct knock *k;
+
+	if (!judge(s, r, task, direct, false))
+		return;
+	k = mem_new(sizeof *k);
+	k->serve = s;
+	k->request = r;
+	k->task = task;
+	k->direct = direct;
+	k->at = &s->knocks;
+	k->next = s->knocks;
+	if (k->next != NULL)
+		k->next->at = &k->next;
+	s->knocks = k;
+	http_request_watch(r, &watch_knock, k);
+	k->asking = keys_refresh(s->s.guard->keys, on_keys, k);
+}
+
+/* --------------------------------------------------------- /.well-known/… */
+
+static json_t *
+direct_json(const struct statement_source *source)
+{
+	json_t *endpoints = json_array();
+
+	if (source->tls_spki_sha256 == NULL) {
+		json_decref(endpoints);
+		return json_null();
+	}
+	for (size_t i = 0; i < source->direct_endpoint_count; i++)
+		json_array_append_new(
+		    endpoints, json_string(source->direct_endpoints[i]));
+	return json_pack("{s:o, s:s}", "endpoints", endpoints,
+	    "tls_spki_sha256", source->tls_spki_sha256);
+}
+
+static json_t *
+controls_json(const struct offer *offer)
+{
+	json_t *o =
+	    json_pack("{s:I}", "max_concurrency", offer->max_concurrency);
+
+	if (offer->max_tokens_per_minute > 0)
+		json_object_set_new(o, "max_tokens_per_minute",
+		    json_integer(offer->max_tokens_per_minute));
+	if (offer->windows_json != NULL)
+		json_object_set_new(
+		    o, "windows", json_deep_copy(offer->windows_json));
+	return o;
+}
+
+static void
+answer_hello(struct serve_way *w, const char *nonce)
+{
+	struct serve *s = w->serve;
+	const struct models *models = s->s.guard->models;
+	struct http_request *r = w->hello_request;
+	json_t *j = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:n}",
+	    "protocol", 1, "daemon", "assay-provider/" ASSAY_VERSION, "nonce",
+	    nonce, "runtime", models_runtime_json(models), "models",
+	    models_json(models), "controls", controls_json(s->s.guard->offer),
+	    "direct", direct_json(&s->s.statement), "slot", w->slot,
+	    "evidence");
+	const char *text = json_write(r->arena, j);
+
+	json_free(&j);
+	w->hello_request = NULL;
+	http_reply_text(&r, 200, "application/json", text);
+}
+
+static const char *
+hello_nonce(struct http_request *r, struct fault *f)
+{
+	const char *nonce = NULL;
+	json_t *j = NULL;
+	struct text t;
+
+	t.len = evbuffer_get_length(r->body);
+	t.at = (const char *)evbuffer_pullup(r->body, -1);
+	if (json_read(t, HELLO_BYTES, &j, f) &&
+	    json_get_string(j, "nonce", 128, &nonce, FAULT_INVALID_JSON, f))
+		nonce = arena_string(r->arena, nonce);
+	json_free(&j);
+	return nonce;
+}
+
+struct hello_wait {
+	struct serve_way *way;
+	const char *nonce;
+};
+
+static void
+on_rechecked(void *arg)
+{
+	struct hello_wait *h = arg; /* in the request's arena */
+
+	h->way->hello = NULL;
+	http_request_watch(h->way->hello_request, &watch_nothing, NULL);
+	answer_hello(h->way, h->nonce);
+}
+
+static void
+on_hello_gone(void *arg)
+{
+	struct serve_way *w = arg;
+
+	pending_cancel(&w->hello);
+	http_request_close(&w->hello_request);
+}
+
+static const struct http_watch watch_hello = {NULL, on_hello_gone};
+
+static void
+serve_hello(struct serve_way *w, struct http_request *r)
+{
+	struct hello_wait *h;
+	struct fault f = {0};
+	const char *nonce;
+
+	if (w->hello_request != NULL) {
+		fault_set(&f, FAULT_OVERLOADED, "a hello is under way");
+		refuse(&r, &f);
+		return;
+	}
+	nonce = hello_nonce(r, &f);
+	if (nonce == NULL) {
+		refuse(&r, &f);
+		return;
+	}
+	h = arena_alloc(r->arena, sizeof *h);
+	h->way = w;
+	h->nonce = nonce;
+	w->hello_request = r;
+	http_request_watch(r, &watch_hello, w);
+	w->hello = models_recheck(w->serve->s.guard->models, on_rechecked, h);
+	if (w->hello == NULL)
+		on_rechecked(h);
+}
+
+static void
+take_judgements(struct serve *s, const json_t *models)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(models, i, one)
+	{
+		const char *canonical =
+		    json_string_value(json_object_get(one, "canonical"));
+		const char *status =
+		    json_string_value(json_object_get(one, "status"));
+		const char *reason =
+		    json_string_value(json_object_get(one, "reason"));
+
+		if (canonical == NULL || status == NULL ||
+		    json_object_size(s->judgements) > OFFER_MODELS)
+			continue;
+		json_object_set_new(s->judgements, canonical,
+		    json_pack(
+			"{s:s, s:s?}", "status", status, "reason", reason));
+		if (strcmp(status, "accepted") != 0)
+			log_warn(&s->log, "model_refused",
+			    LOG_STR("model", canonical),
+			    LOG_STR("reason", reason != NULL ? reason : ""));
+	}
+}
+
+static void
+serve_admitted(struct serve_way *w, struct http_request *r)
+{
+	struct serve *s = w->serve;
+	const json_t *models;
+	const char *session;
+	json_t *j = NULL;
+	struct fault f;
+	struct text t;
+
+	t.len = evbuffer_get_length(r->body);
+	t.at = (const char *)evbuffer_pullup(r->body, -1);
+	if (!json_read(t, ADMITTED_BYTES, &j, &f) ||
+	    !json_get_array(
+		j, "models", OFFER_MODELS, &models, FAULT_INVALID_JSON, &f)) {
+		json_free(&j);
+		refuse(&r, &f);
+		return;
+	}
+	session = json_string_value(json_object_get(j, "session"));
+	snprintf(w->session, sizeof w->session, "%s",
+	    session != NULL ? session : "");
+	take_judgements(s, models);
+	log_info(&s->log, "admitted", LOG_INT("slot", w->slot),
+	    LOG_STR("session", w->session),
+	    LOG_INT("models", json_array_size(models)));
+	json_free(&j);
+	http_reply_start(r, 204, &(struct http_fields){0});
+	http_reply_end(r);
+	http_request_close(&r);
+}
+
+static void
+on_events_gone(void *arg)
+{
+	struct serve_way *w = arg;
+
+	http_request_close(&w->events);
+}
+
+static const struct http_watch watch_events = {NULL, on_events_gone};
+
+static void
+serve_events(struct serve_way *w, struct http_request *r)
+{
+	struct http_fields fields = {0};
+
+	if (w->events != NULL) /* the gateway opened it anew */
+		http_request_close(&w->events);
+	w->events = r;
+	http_request_watch(r, &watch_events, w);
+	http_fields_add(
+	    &fields, r->arena, "content-type", "application/x-ndjson");
+	http_reply_start(r, 200, &fields);
+}
+
+void
+serve_event(struct serve_way *w, const char *line)
+{
+	struct evbuffer *data;
+
+	if (w->events == NULL || http_reply_backlog(w->events) > EVENTS_BACKLOG)
+		return;
+	data = evbuffer_new();
+	evbuffer_add_printf(data, "%s\n", line);
+	http_reply_body(w->events, data);
+	evbuffer_free(data);
+}
+
+/* --------------------------------------------------------------------- ways */
+
+/* clang-format off */
+static const struct {
+	const char *method;
+	const char *path;
+	void (*serve)(struct serve_way *w, struct http_request *r);
+} gateway_paths[] = {
+    {"POST", "/.well-known/assay/hello",    serve_hello},
+    {"POST", "/.well-known/assay/admitted", serve_admitted},
+    {"GET",  "/.well-known/assay/events",   serve_events},
+};
+/* clang-format on */
+
+void
+serve_request(struct http_request *r, void *arg)
+{
+	struct serve_way *w = arg;
+	struct fault f = {0};
+	const char *task;
+
+	for (size_t i = 0;
+	     w->slot >= 0 && i < sizeof gateway_paths / sizeof *gateway_paths;
+	     i++)
+		if (strcmp(gateway_paths[i].path, r->path) == 0 &&
+		    strcmp(gateway_paths[i].method, r->method) == 0) {
+			gateway_paths[i].serve(w, r);
+			return;
+		}
+	task = guard_task(r->arena, r->path);
+	if (task != NULL && strcmp(r->method, "POST") == 0) {
+		serve_task(w->serve, r, task, w->slot < 0);
+		return;
+	}
+	if (task != NULL)
+		fault_set(&f, FAULT_METHOD_NOT_ALLOWED, "POST, please");
+	else
+		fault_set(&f, FAULT_NOT_FOUND, "there is nothing here");
+	refuse(&r, &f);
+}
+
+void
+serve_way_gone(struct serve_way *w)
+{
+	pending_cancel(&w->hello);
+	if (w->hello_request != NULL)
+		http_request_close(&w->hello_request);
+	if (w->events != NULL)
+		http_request_close(&w->events);
+}
+
+struct serve *
+serve_new(const struct serve_settings *settings, const struct log *log)
+{
+	struct serve *s = mem_new(sizeof *s);
+
+	s->s = *settings;
+	s->log = *log;
+	s->judgements = json_object();
+	return s;
+}
+
+void
+serve_free(struct serve **sp)
+{
+	struct serve *s = *sp;
+
+	if (s == NULL)
+		return;
+	while (s->knocks != NULL) {
+		http_request_close(&s->knocks->request);
+		knock_free(s->knocks);
+	}
+	json_free(&s->judgements);
+	mem_free(s);
+	*sp = NULL;
+}
+
+json_t *
+serve_judgements(const struct serve *s)
+{
+	return json_deep_copy(s->judgements);
+}
