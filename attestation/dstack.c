@@ -227,18 +227,23 @@ events_read(
 }
 
 bool
+dstack_log_of_json(struct arena *a, const json_t *list, struct dstack_log *out,
+    struct fault *f)
+{
+	*out = (struct dstack_log){.event = NULL};
+	if (!json_is_array(list))
+		return fault_set(f, FAULT_INVALID, "event log is not an array");
+	return events_read(a, list, out, f);
+}
+
+bool
 dstack_log_read(
     struct arena *a, struct text json, struct dstack_log *out, struct fault *f)
 {
 	json_t *list = NULL;
-	bool ok;
+	bool ok = json_read(json, DSTACK_LOG_MAX, &list, f) &&
+		  dstack_log_of_json(a, list, out, f);
 
-	*out = (struct dstack_log){.event = NULL};
-	if (!json_read(json, DSTACK_LOG_MAX, &list, f))
-		return false;
-	ok = json_is_array(list)
-		 ? events_read(a, list, out, f)
-		 : fault_set(f, FAULT_INVALID, "event log is not an array");
 	json_free(&list);
 	return ok;
 }

@@ -9,6 +9,8 @@
 #ifndef ATTESTATION_DSTACK_H
 #define ATTESTATION_DSTACK_H
 
+#include <jansson.h>
+
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -57,6 +59,10 @@ struct dstack_log {
  * system-ready. Everything lives in the arena. */
 bool dstack_log_read(
     struct arena *a, struct text json, struct dstack_log *out, struct fault *f);
+
+/* The same for a log that has been parsed already. */
+bool dstack_log_of_json(struct arena *a, const json_t *list,
+    struct dstack_log *out, struct fault *f);
 
 /* The event name of an item. */
 const char *dstack_item_name(enum dstack_item item);

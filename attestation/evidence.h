@@ -44,6 +44,7 @@ struct collateral_item {
 	int64_t fetched_at;
 };
 struct tdx_collateral;
+struct nvidia_device;
 struct collateral {
 	const struct collateral_item *items;
 	size_t count;
@@ -74,6 +75,7 @@ struct evidence_facts {
 	uint8_t measurement[48];
 	uint8_t host_data[32];
 	size_t gpus;
+	const struct nvidia_device *gpu; /* of them, in the arena */
 	size_t switches;
 	uint8_t gpu_ids[EVIDENCE_GPUS_MAX][32]; /* SHA-256 of leaf keys */
 	uint8_t nonce[32];			/* of the bundle */

@@ -204,23 +204,45 @@ pdis_read(struct nvidia_device *d)
 }
 
 static bool
+facts_read(struct nvidia_device *d, X509 *leaf)
+{
+	if (!chip_of_leaf(leaf, d->chip, sizeof(d->chip)) ||
+	    !vbios_version(d) || !pdis_read(d))
+		return false;
+	return d->kind == NVIDIA_SWITCH ||
+	       spdm_opaque_text(&d->report, OPAQUE_DRIVER_VERSION, d->driver,
+		   sizeof(d->driver));
+}
+
+static bool
 kind_judge(struct verdict *v, struct nvidia_device *d, X509 *leaf)
 {
-	bool is_switch, ok;
+	bool ok = facts_read(d, leaf);
 
-	if (!chip_of_leaf(leaf, d->chip, sizeof(d->chip)))
-		d->chip[0] = '\0';
-	is_switch = strncmp(d->chip, "LS", 2) == 0;
-	ok = is_switch == (d->kind == NVIDIA_SWITCH) && vbios_version(d) &&
-	     pdis_read(d);
-	if (ok && d->kind == NVIDIA_GPU)
-		ok = spdm_opaque_text(&d->report, OPAQUE_DRIVER_VERSION,
-		    d->driver, sizeof(d->driver));
+	ok &= (strncmp(d->chip, "LS", 2) == 0) == (d->kind == NVIDIA_SWITCH);
 	return verdict_check(v, ok,
 	    (struct check){"nvidia.kind", SOURCE_HARDWARE, CODE_MISMATCH,
 		verdict_text(v, text_of(d->chip)),
 		d->kind == NVIDIA_GPU ? "a GPU with its versions"
 				      : "a switch with its version and id"});
+}
+
+bool
+nvidia_device_peek(enum nvidia_kind kind, struct bytes evidence,
+    struct text chain_pem, struct nvidia_device *out, struct fault *f)
+{
+	struct chain c = {.count = 0};
+	bool ok;
+
+	memset(out, 0, sizeof(*out));
+	out->kind = kind;
+	if (!spdm_report_read(evidence, &out->report, f) ||
+	    !chain_read_pem(chain_pem, &c, f))
+		return false;
+	ok = facts_read(out, c.at[0]);
+	chain_free(&c);
+	return ok || fault_set(f, FAULT_INVALID,
+			 "GPU report: no chip or versions in it");
 }
 
 /* 0 SPT, 1 MPT, 2 PPCIE; the older protected PCIe status must not contradict

@@ -51,6 +51,11 @@ bool nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
     enum nvidia_kind kind, struct bytes evidence, struct text chain_pem,
     struct nvidia_device *out);
 
+/* The facts of a device without judging anything: for the names of what must
+ * be fetched to judge it. Nothing of it is proven. */
+bool nvidia_device_peek(enum nvidia_kind kind, struct bytes evidence,
+    struct text chain_pem, struct nvidia_device *out, struct fault *f);
+
 /* The names of the manifests for a device, as NVIDIA's service knows them, in
  * the arena; NULL where the report lacks what makes the name. A switch has no
  * driver manifest. */

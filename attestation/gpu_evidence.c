@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NVIDIA's evidence as it stands in a bundle. Each device is judged under its
+ * own subject ("gpu 3"), then all of them together; manifests and lists come
+ * from the collateral by name, and what the policy needs but the collateral
+ * lacks is an error and not the provider's failure.
+ */
+#include "attestation/gpu_evidence.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "attestation/nras.h"
+#include "attestation/nvidia.h"
+#include "base/codec.h"
+#include "base/json.h"
+
+enum { REPORT_MAX = SPDM_REPORT_MAX, PEM_MAX = 64 * 1024, RIMS_MAX = 64 };
+
+/* Manifests read once for all the devices that share them. */
+struct rims {
+	struct {
+		const char *id;
+		const struct rim *rim; /* NULL: it was refused */
+	} at[RIMS_MAX];
+	size_t count;
+};
+
+struct session {
+	struct examination *x;
+	struct verdict *v;
+	struct nvidia_rules rules;
+	struct bytes lists[REVOCATION_LISTS_MAX];
+	struct rims rims;
+};
+
+static struct bytes
+nonce_of(const struct examination *x)
+{
+	if (x->bound != NULL && x->bound->nonce.len == 32)
+		return x->bound->nonce;
+	return bytes_of(x->facts.nonce, sizeof(x->facts.nonce));
+}
+
+static void
+session_start(struct session *s, struct examination *x, struct verdict *v)
+{
+	const struct collateral *c = x->collateral;
+
+	memset(s, 0, sizeof(*s));
+	s->x = x;
+	s->v = v;
+	s->rules.anchors = x->anchors;
+	s->rules.now_ms = x->now_ms;
+	s->rules.nonce = nonce_of(x);
+	s->rules.revocation.lists = s->lists;
+	s->rules.revocation.required = x->policy->revocation;
+	s->rules.revocation.allow_hold = x->policy->nvidia.allow_hold;
+	for (size_t i = 0; c != NULL && i < c->count; i++) {
+		if (strncmp(c->items[i].name, "nvidia/crl/", 11) != 0 ||
+		    s->rules.revocation.count == REVOCATION_LISTS_MAX)
+			continue;
+		s->lists[s->rules.revocation.count++] = c->items[i].body;
+	}
+}
+
+/* The service answers with JSON that holds the manifest in base64; a file may
+ * hold the manifest itself. */
+static bool
+rim_body(struct arena *a, struct bytes body, struct bytes *out, struct fault *f)
+{
+	json_t *o = NULL;
+	bool ok;
+
+	if (body.len == 0 || body.at[0] != '{') {
+		*out = body;
+		return true;
+	}
+	ok = json_read((struct text){(const char *)body.at, body.len},
+		 (size_t)2 * RIM_BYTES_MAX, &o, f) &&
+	     evidence_member(a, o, "rim", RIM_BYTES_MAX, out, f);
+	json_free(&o);
+	return ok;
+}
+
+static const struct rim *
+rim_fetch(struct session *s, const char *id, const char *check)
+{
+	const struct collateral_item *item;
+	const struct revocation lists = {
+	    .lists = s->lists, .count = s->rules.revocation.count};
+	const struct rim_rules rules = {s->x->anchors, &lists, s->x->now_ms};
+	struct arena *a = s->v->arena;
+	struct rim *rim = arena_alloc(a, sizeof(*rim));
+	struct fault f = {0};
+	struct bytes xml;
+	bool ok;
+
+	item = collateral_find(
+	    s->x->collateral, arena_printf(a, "nvidia/rim/%s", id));
+	if (item == NULL) {
+		struct check c = {check, SOURCE_VERIFIER, CODE_MISSING,
+		    "no manifest at hand", id};
+
+		if (s->x->policy->nvidia.allow_no_rim)
+			verdict_unknown(s->v, c);
+		else
+			verdict_need(s->v, false, c);
+		return NULL;
+	}
+	ok = rim_body(a, item->body, &xml, &f) &&
+	     rim_read(a, xml, &rules, rim, &f);
+	if (!verdict_need_fault(s->v, ok, check, SOURCE_VERIFIER, &f))
+		return NULL;
+	verdict_until(s->v, rim->window.until);
+	return rim;
+}
+
+static const struct rim *
+rim_find(struct session *s, const char *id, const char *check)
+{
+	struct rims *all = &s->rims;
+
+	if (id == NULL) {
+		verdict_need(s->v, false,
+		    (struct check){check, SOURCE_VERIFIER, CODE_MISSING,
+			"the report does not name its manifest", NULL});
+		return NULL;
+	}
+	for (size_t i = 0; i < all->count; i++)
+		if (strcmp(all->at[i].id, id) == 0)
+			return all->at[i].rim;
+	if (all->count == RIMS_MAX)
+		return NULL;
+	all->at[all->count].id = id;
+	all->at[all->count].rim = rim_fetch(s, id, check);
+	return all->at[all->count++].rim;
+}
+
+static bool
+manifests_judge(struct session *s, const struct nvidia_device *d)
+{
+	struct arena *a = s->v->arena;
+	const struct rim *driver = NULL, *vbios;
+
+	if (d->kind == NVIDIA_GPU)
+		driver = rim_find(
+		    s, nvidia_driver_rim_id(a, d), "nvidia.driver_rim");
+	vbios = rim_find(s, nvidia_vbios_rim_id(a, d), "nvidia.vbios_rim");
+	if (!s->x->policy->nvidia.allow_no_rim &&
+	    (vbios == NULL || (d->kind == NVIDIA_GPU && driver == NULL)))
+		return false;
+	return nvidia_manifests_judge(s->v, d, driver, vbios);
+}
+
+static bool
+policy_judge(struct session *s, const struct nvidia_device *d)
+{
+	const struct policy_nvidia *p = &s->x->policy->nvidia;
+	bool ok;
+
+	ok = policy_check_text(s->v, &p->vbios, "nvidia.vbios", SOURCE_HARDWARE,
+	    text_of(d->vbios));
+	if (d->kind == NVIDIA_SWITCH)
+		return ok;
+	ok &= policy_check_text(s->v, &p->architectures, "nvidia.architecture",
+	    SOURCE_HARDWARE, text_of(nvidia_architecture(d)));
+	ok &= policy_check_text(s->v, &p->drivers, "nvidia.driver",
+	    SOURCE_HARDWARE, text_of(d->driver));
+	ok &= policy_check_text(s->v, &p->modes, "nvidia.mode_accepted",
+	    SOURCE_HARDWARE, text_of(nvidia_mode_name(d->mode)));
+	return ok;
+}
+
+static bool
+entry_read(struct arena *a, const json_t *entry, struct bytes *evidence,
+    struct text *chain, struct fault *f)
+{
+	struct bytes pem;
+
+	if (!evidence_member(a, entry, "evidence", REPORT_MAX, evidence, f) ||
+	    !evidence_member(a, entry, "certificate", PEM_MAX, &pem, f))
+		return false;
+	*chain = (struct text){(const char *)pem.at, pem.len};
+	return true;
+}
+
+static bool
+entry_judge(struct session *s, const json_t *entry, enum nvidia_kind kind,
+    struct nvidia_device *d)
+{
+	struct bytes evidence;
+	struct text chain;
+	struct fault f = {0};
+	bool ok;
+
+	if (!entry_read(s->v->arena, entry, &evidence, &chain, &f))
+		return verdict_check_fault(
+		    s->v, false, "nvidia.report", SOURCE_PROVIDER, &f);
+	if (!nvidia_device_judge(s->v, &s->rules, kind, evidence, chain, d))
+		return false;
+	ok = policy_judge(s, d);
+	return manifests_judge(s, d) && ok;
+}
+
+/* The architecture that the item names, where it names one, is that of each
+ * of its devices. */
+static bool
+arch_judge(struct session *s, const json_t *item, const struct nvidia_device *d,
+    size_t count)
+{
+	const char *said = json_string_value(json_object_get(item, "arch"));
+	bool ok = true;
+
+	if (said == NULL)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		ok &= strcasecmp(said, nvidia_architecture(&d[i])) == 0;
+	return verdict_check(s->v, ok,
+	    (struct check){"nvidia.arch", SOURCE_HARDWARE, CODE_MISMATCH,
+		verdict_text(s->v, text_of(said)), "that of the devices"});
+}
+
+/* Judges every entry; *out holds the devices when all of them are sound. */
+static bool
+list_judge(struct session *s, const json_t *item, enum nvidia_kind kind,
+    struct nvidia_device **out, size_t *count)
+{
+	const json_t *list;
+	struct nvidia_device *d;
+	struct fault f = {0};
+	bool ok = true;
+
+	if (!json_get_array(item, "evidence_list", EVIDENCE_GPUS_MAX, &list,
+		FAULT_INVALID, &f))
+		return verdict_check_fault(
+		    s->v, false, "nvidia.report", SOURCE_PROVIDER, &f);
+	*count = json_array_size(list);
+	d = arena_alloc(s->v->arena, (*count + 1) * sizeof(*d));
+	for (size_t i = 0; i < *count; i++) {
+		s->v->subject = verdict_format(
+		    s->v, "%s %zu", kind == NVIDIA_GPU ? "gpu" : "switch", i);
+		ok &= entry_judge(s, json_array_get(list, i), kind, &d[i]);
+		s->v->subject = NULL;
+	}
+	*out = d;
+	return ok && arch_judge(s, item, d, *count);
+}
+
+static bool
+verify_nvidia(struct examination *x, const json_t *item, struct verdict *v)
+{
+	struct evidence_facts *facts = &x->facts;
+	struct nvidia_device *d;
+	struct session *s = arena_alloc(v->arena, sizeof(*s));
+	size_t count;
+	bool ok;
+
+	if (!verdict_check(v, facts->gpu == NULL,
+		(struct check){"nvidia.once", SOURCE_PROVIDER, CODE_MISMATCH,
+		    "GPUs in more than one item", NULL}))
+		return false;
+	session_start(s, x, v);
+	ok = list_judge(s, item, NVIDIA_GPU, &d, &count);
+	if (!ok || !nvidia_set_judge(v, d, count, x->policy->nvidia.gpus))
+		return false;
+	facts->gpus = count;
+	facts->gpu = d;
+	for (size_t i = 0; i < count; i++)
+		memcpy(facts->gpu_ids[i], d[i].key, sizeof(d[i].key));
+	return true;
+}
+
+static bool
+verify_nvswitch(struct examination *x, const json_t *item, struct verdict *v)
+{
+	int64_t wanted = x->policy->nvidia.switches;
+	struct nvidia_device *d;
+	struct session *s = arena_alloc(v->arena, sizeof(*s));
+	size_t count;
+	bool ok;
+
+	session_start(s, x, v);
+	if (!list_judge(s, item, NVIDIA_SWITCH, &d, &count))
+		return false;
+	ok = verdict_check(v,
+	    count > 0 && (wanted < 0 || (size_t)wanted == count),
+	    (struct check){"nvswitch.count", SOURCE_HARDWARE, CODE_POLICY,
+		verdict_format(v, "%zu", count),
+		wanted < 0 ? "at least one"
+			   : verdict_format(v, "%lld", (long long)wanted)});
+	if (!nvidia_topology_judge(v, x->facts.gpu, x->facts.gpus, d, count) ||
+	    !ok)
+		return false;
+	x->facts.switches = count;
+	return true;
+}
+
+static bool
+verify_nras(struct examination *x, const json_t *item, struct verdict *v)
+{
+	const struct collateral_item *jwks =
+	    collateral_find(x->collateral, "nras/jwks");
+	const struct nras_rules rules = {
+	    .anchors = x->anchors,
+	    .issuers = &x->policy->nras.issuers,
+	    .nonce = nonce_of(x),
+	    .now_ms = x->now_ms,
+	    .max_age_s = x->policy->nras.max_age_s,
+	    .devices = x->facts.gpus > 0 ? (int64_t)x->facts.gpus : -1,
+	};
+
+	if (!verdict_need(v, jwks != NULL,
+		(struct check){"nras.keys", SOURCE_VERIFIER, CODE_MISSING,
+		    "no key set at hand", "nras/jwks"}))
+		return false;
+	return nras_judge(v, &rules, json_object_get(item, "token"),
+	    (struct text){(const char *)jwks->body.at, jwks->body.len});
+}
+
+const struct verifier nvidia_verifier = {"nvidia", 1, verify_nvidia};
+const struct verifier nvswitch_verifier = {"nvswitch", 2, verify_nvswitch};
+const struct verifier nras_verifier = {"nras", 2, verify_nras};
+
+static void
+need(const char *name, const char **out, size_t *count)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(out[i], name) == 0)
+			return;
+	if (*count < EVIDENCE_NEEDS_MAX)
+		out[(*count)++] = name;
+}
+
+static void
+device_needs(struct arena *a, const struct nvidia_device *d, const char **out,
+    size_t *count)
+{
+	const char *driver = nvidia_driver_rim_id(a, d);
+	const char *vbios = nvidia_vbios_rim_id(a, d);
+
+	need("nvidia/crl/l1-root", out, count);
+	/* The switches of Hopper machines chain under its identity too. */
+	need(strcmp(nvidia_architecture(d), "BLACKWELL") == 0
+		 ? "nvidia/crl/l2-gb100"
+		 : "nvidia/crl/l2-gh100",
+	    out, count);
+	if (driver != NULL)
+		need(arena_printf(a, "nvidia/rim/%s", driver), out, count);
+	if (vbios != NULL)
+		need(arena_printf(a, "nvidia/rim/%s", vbios), out, count);
+}
+
+bool
+gpu_needs(struct arena *a, const json_t *item, const char **out, size_t *count,
+    struct fault *f)
+{
+	const char *kind = json_string_value(json_object_get(item, "kind"));
+	enum nvidia_kind k = kind != NULL && strcmp(kind, "nvswitch") == 0
+				 ? NVIDIA_SWITCH
+				 : NVIDIA_GPU;
+	const json_t *list;
+
+	if (!json_get_array(item, "evidence_list", EVIDENCE_GPUS_MAX, &list,
+		FAULT_INVALID, f))
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		struct nvidia_device *d = arena_alloc(a, sizeof(*d));
+		struct bytes evidence;
+		struct text chain;
+
+		if (!entry_read(
+			a, json_array_get(list, i), &evidence, &chain, f) ||
+		    !nvidia_device_peek(k, evidence, chain, d, f))
+			return false;
+		device_needs(a, d, out, count);
+	}
+	return true;
+}
