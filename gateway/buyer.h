@@ -17,10 +17,10 @@ struct buyers;
 struct buyers_settings {
 	int64_t fresh_ms;  /* a kept key is believed for so long; 60 s */
 	int64_t absent_ms; /* and an unknown one; 2 s */
-	unsigned kept;     /* at most; 100,000 */
+	unsigned kept;	   /* at most; 100,000 */
 };
-struct buyers *buyers_new(struct loop *l, struct pg *pg,
-    const struct buyers_settings *s);
+struct buyers *buyers_new(
+    struct loop *l, struct pg *pg, const struct buyers_settings *s);
 void buyers_free(struct buyers **b);
 
 /* Reads Authorization or x-api-key. The principal lives until fn returns. */
@@ -28,17 +28,13 @@ struct pending *buyer_ask(struct buyers *b, const struct http_fields *fs,
     void (*fn)(void *arg, const struct principal *p, const struct fault *f),
     void *arg);
 
-/* The key with this digest (64 hex digits) changed: forget what we know. */
-void buyers_forget(struct buyers *b, const char *sha256_hex);
-/* Something may have been missed: ask again for each at its next use, but
- * keep serving from memory where Postgres cannot be asked. */
+/* Some key changed, or a change may have been missed: each is asked for again
+ * at its next use. Where Postgres can not be asked, memory still serves. */
 void buyers_doubt(struct buyers *b);
-/* Account or workspace changed: forget every key of it. */
-void buyers_forget_of(struct buyers *b, const char *id);
 
 /* Pure: the credential in these fields. INVALID_CREDENTIAL where there is
  * none, several that differ, or one that no key can look like. */
-bool credential_read(const struct http_fields *fs, const char **out,
-    struct fault *f);
+bool credential_read(
+    const struct http_fields *fs, const char **out, struct fault *f);
 
 #endif

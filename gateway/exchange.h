@@ -8,15 +8,15 @@
 #define GATEWAY_EXCHANGE_H
 
 #include "gateway/buyer.h"
-#include "gateway/catalog.h"
+#include "gateway/counters.h"
 #include "gateway/ledger.h"
+#include "gateway/limits.h"
 #include "gateway/mint.h"
-#include "gateway/offer.h"
 #include "gateway/presence.h"
+#include "gateway/route.h"
 #include "gateway/settings.h"
 
-/* What exchanges work with, and how many there are. All borrowed but the
- * counts; one per worker. */
+/* What exchanges work with; one per worker. All borrowed. */
 struct house {
 	const struct settings *settings;
 	struct loop *loop;
@@ -30,11 +30,13 @@ struct house {
 	struct ledger *ledger;
 	struct limits *limits;
 	struct counters *counters;
-	unsigned open;        /* exchanges under way */
-	bool is_draining;
+	struct query_bounds bounds;
+	struct route_policy policy;
+	unsigned open; /* exchanges under way */
 };
 
-/* Takes the request. Returns nothing on purpose. */
-void exchange_start(struct house *h, struct http_request *r);
+/* An http_handler; arg is the house. Takes the request, and returns nothing
+ * on purpose: an exchange may be over before it could. */
+void exchange_start(struct http_request *r, void *arg);
 
 #endif

@@ -32,8 +32,6 @@ void presence_enter(struct presence *p, const struct presence_entry *e);
 /* Nothing happens where it is not (or no longer) there. */
 void presence_leave(struct presence *p, const char *session);
 struct path *presence_find(const struct presence *p, const char *session);
-/* Whether any tunnel of this DID is here. */
-bool presence_has(const struct presence *p, const char *did);
 unsigned presence_count(const struct presence *p);
 void presence_each(const struct presence *p,
     void (*fn)(void *arg, const struct presence_entry *e), void *arg);

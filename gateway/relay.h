@@ -18,41 +18,44 @@ struct relay_order {
 	struct loop *loop;
 	struct client *buyer;
 	struct path *path;
-	struct http_outgoing *outgoing; /* body moved out of */
+	struct http_outgoing *outgoing; /* its body is moved out of */
+	bool needs_done; /* an event stream must end with [DONE] */
 	int64_t first_byte_ms;
 	int64_t stall_ms;
+	int64_t total_ms;     /* of what is left */
 	int64_t keepalive_ms; /* SSE comment after so much silence */
-	/* Called once, just before the reply starts, to add our own fields to
-	 * those let through. */
-	void (*on_head)(void *arg, struct http_fields *fs);
+	/* Once, just before the reply starts, to add our own fields to those
+	 * let through. */
+	void (*on_start)(void *arg, struct http_fields *fs);
 };
 
 enum relay_end {
-	RELAY_WHOLE,     /* the provider ended its answer */
-	RELAY_FAILED,    /* before the first byte to the buyer: try elsewhere */
-	RELAY_TRUNCATED  /* after it */
+	RELAY_WHOLE,	/* the provider ended its answer */
+	RELAY_FAILED,	/* nothing reached the buyer: try elsewhere */
+	RELAY_TRUNCATED /* something did */
 };
 
 struct relay_result {
 	enum relay_end end;
-	struct fault fault;      /* where end is not RELAY_WHOLE */
-	int status;              /* the provider's, 0: no head came */
-	bool is_stream;          /* text/event-stream */
-	bool is_terminal;        /* its own terminal event came */
-	bool at_boundary;        /* nothing of a half event was sent */
-	struct evbuffer *held;   /* last bytes, not yet sent; the callee may
-				  * drain it, it lives until the callback
-				  * returns */
+	struct fault fault;    /* where end is not RELAY_WHOLE */
+	int status;	       /* the provider's, 0: no head came */
+	bool is_stream;	       /* text/event-stream */
+	bool at_boundary;      /* the buyer stands between two events */
+	struct evbuffer *held; /* last bytes, not yet sent: drain what you
+				* want; it lives until the callback returns */
 	struct usage usage;
-	uint64_t body_bytes;     /* received from the provider */
-	int64_t first_byte_us;   /* clock_mono_us, 0: none came */
-	int64_t last_byte_us;
+	uint64_t body_bytes;   /* received from the provider */
+	int64_t head_us;       /* clock_mono_us of its head, 0: none came */
+	int64_t first_byte_us; /* and of its first body byte */
 };
 
+/* fn's answer comes once, never before relay_ask has returned. */
 struct pending *relay_ask(const struct relay_order *o,
     void (*fn)(void *arg, const struct relay_result *r), void *arg);
 
 /* Pure: may this response field of a provider reach a buyer? */
-bool relay_lets_through(const char *name);
+bool relay_lets_through(const char *name, int status);
+/* Pure: is this status the request's own fault, to be passed on as it is? */
+bool relay_is_buyers_fault(int status);
 
 #endif

@@ -12,25 +12,25 @@
 #include "gateway/client.h"
 
 int reply_status(enum fault_kind kind);
-/* "invalid_request_error", "authentication_error", … */
-const char *reply_type(enum fault_kind kind);
-/* Seconds for Retry-After, 0: none. */
-int reply_retry_after(const struct fault *f);
+/* The code a buyer sees: that of the kind, or of what it means outside. */
+const char *reply_code(enum fault_kind kind);
 
 struct reply_error {
 	const struct fault *fault;
 	const char *request_id;
-	const char *param;      /* or NULL */
+	const char *param;	/* the member at fault, or NULL */
 	const json_t *metadata; /* members to add to metadata, or NULL */
+	int retry_after;	/* seconds; 0: as the table says */
+	const char *allow;	/* for 405 */
 };
 /* {"error":{…}} */
 char *reply_error_json(struct arena *a, const struct reply_error *e);
-/* Starts and ends a whole error reply with own fields added to its own. */
+/* A whole reply, with `own` fields (or NULL) before its own. */
 void reply_error(struct client *c, const struct reply_error *e,
     const struct http_fields *own);
 void reply_json(struct client *c, int status, const char *body,
     const struct http_fields *own);
-/* The in-band end of a stream cut short: `event: error` with the object. */
+/* In a stream that has begun: `event: error` with the object as data. */
 void reply_error_event(struct client *c, const struct reply_error *e);
 
 #endif

@@ -2,9 +2,8 @@
 /*
  * THE PROVIDER'S DOOR. A daemon dials in; its certificate says who it is, its
  * statement what it runs; what the catalog confirms becomes offers, and the
- * tunnel a path. Each tunnel is one struct and one table of steps: HELLO,
- * STATED, ADMIT, SERVING, REPROBE, DRAIN, LEDGER. The page docs/tunnel.md is
- * the protocol.
+ * tunnel a path. Each tunnel is one struct and one table of steps. The page
+ * docs/tunnel.md is the protocol.
  */
 #ifndef GATEWAY_TUNNEL_H
 #define GATEWAY_TUNNEL_H
@@ -16,28 +15,27 @@
 #include "gateway/catalog.h"
 #include "gateway/offer.h"
 #include "gateway/presence.h"
+#include "gateway/probe.h"
 
 struct tunnels_settings {
 	const char *address;
-	SSL_CTX *tls; /* server, client certificate required, ALPN rh2 */
+	SSL_CTX *tls; /* server, client certificate required, rh2 */
 	const char *proxy_from;
-	const char *gateway_id;   /* names the installation */
-	const char *instance;     /* this gateway among its siblings */
-	unsigned instances;       /* how many there are */
 	unsigned links;
-	int64_t hello_ms;         /* patience for a statement */
-	int64_t admitted_ms;
+	struct probe_settings probe;
+	int64_t admitted_ms;	  /* patience for the answer to admitted */
 	int64_t reprobe_least_ms; /* a re-probe comes at a random time */
 	int64_t reprobe_most_ms;  /* between these two after the last */
+	int64_t lease_ms;	  /* tunnel_session is touched so often */
 	int64_t drain_ms;
 };
-/* What a tunnel works with; all borrowed. */
+/* What tunnels work with; all borrowed. */
 struct tunnels_house {
 	struct loop *loop;
-	struct catalogs *catalogs; /* the current snapshot */
+	struct catalogs *catalogs;
 	struct offers *offers;
 	struct presence *presence;
-	struct pg *pg; /* tunnel_session rows */
+	struct pg *pg;
 	const struct log *log;
 };
 
@@ -46,20 +44,24 @@ bool tunnels_open(const struct tunnels_house *h,
     const struct tunnels_settings *s, struct tunnels **out, struct fault *f);
 unsigned tunnels_port(const struct tunnels *t);
 void tunnels_set_tls(struct tunnels *t, SSL_CTX *tls);
-/* The devices changed: tunnels whose device is revoked or gone are closed
- * now. */
+/* Devices changed: tunnels whose device or certificate is revoked, or whose
+ * device is gone, are closed now. */
 void tunnels_devices_changed(struct tunnels *t);
 /* The catalog changed: each statement is judged again. */
 void tunnels_catalog_changed(struct tunnels *t);
-/* Accept no more, drain each; fn(arg) when the last has ended. */
+/* Accept no more, drain each; fn(arg), once, when the last has ended. */
 void tunnels_drain(struct tunnels *t, void (*fn)(void *arg), void *arg);
 /* For the admin listener: an array of objects. The caller owns it. */
 json_t *tunnels_describe(const struct tunnels *t);
 struct tunnels_counts {
-	uint64_t accepted, refused, ended;
+	uint64_t accepted; /* connections */
+	uint64_t refused;  /* of them, before serving */
+	uint64_t ended;	   /* of them, after */
+	uint64_t probes;
 	unsigned serving;
 };
 void tunnels_counts(const struct tunnels *t, struct tunnels_counts *out);
+/* Ends everything at once. */
 void tunnels_free(struct tunnels **t);
 
 #endif

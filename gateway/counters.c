@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Declaring the gateway's metrics. */
+#include "gateway/counters.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+
+#define ENDPOINTS_MAX 32
+
+static const char *const steps[] = {"auth", "route", "mint"};
+static const char *const directions[] = {"in", "out"};
+static const char *const ends[] = {"accepted", "refused", "ended"};
+static const char *const dependencies[] = {"postgres", "mint"};
+static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600};
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* The label arrays are borrowed by the metrics; they live as long. */
+struct labels {
+	struct counters counters; /* first member */
+	const char *endpoints[ENDPOINTS_MAX];
+	const char *codes[FAULT_COUNT];
+};
+
+static void
+fill(struct labels *l)
+{
+	for (size_t i = 0; i < endpoint_count() && i < ENDPOINTS_MAX; i++)
+		l->endpoints[i] = endpoint_at(i)->name;
+	l->codes[0] = "ok";
+	for (size_t i = 1; i < FAULT_COUNT; i++)
+		l->codes[i] = fault_code((enum fault_kind)i);
+}
+
+static void
+declare_requests(struct counters *c, const struct metric_label *endpoint,
+    const struct metric_label *code)
+{
+	struct metric_label both[] = {*endpoint, *code};
+	struct metric_label step = {"step", steps, COUNT(steps)};
+	struct metric_label dir = {"direction", directions, 2};
+
+	c->requests = metric_counter(c->all, "assay_requests_total",
+	    "Buyer requests by how they ended.", both, 2);
+	c->attempts = metric_counter(c->all, "assay_attempts_total",
+	    "Providers tried by how it ended.", code, 1);
+	c->seconds = metric_histogram(c->all, "assay_request_seconds",
+	    "Time from a request's first byte to its end.", endpoint, 1,
+	    seconds, COUNT(seconds));
+	c->first_byte = metric_histogram(c->all, "assay_first_byte_seconds",
+	    "Time from a request's first byte to that of the answer.", endpoint,
+	    1, seconds, COUNT(seconds));
+	c->step_seconds = metric_histogram(c->all, "assay_step_seconds",
+	    "Time in one step of the gateway.", &step, 1, seconds,
+	    COUNT(seconds));
+	c->sent_bytes = metric_counter(c->all, "assay_sent_bytes_total",
+	    "Body bytes sent to buyers.", NULL, 0);
+	c->tokens = metric_counter(c->all, "assay_tokens_total",
+	    "Tokens, as providers' usage says.", &dir, 1);
+	c->open = metric_gauge(
+	    c->all, "assay_requests_open", "Requests under way.", NULL, 0);
+}
+
+static void
+declare_rest(struct counters *c)
+{
+	struct metric_label end = {"what", ends, COUNT(ends)};
+	struct metric_label dep = {"which", dependencies, COUNT(dependencies)};
+
+	c->tunnels = metric_gauge(
+	    c->all, "assay_tunnels", "Provider tunnels that serve.", NULL, 0);
+	c->tunnels_total = metric_gauge(c->all, "assay_tunnel_connections",
+	    "Tunnel connections since the start, by what became of them.", &end,
+	    1);
+	c->probes = metric_gauge(c->all, "assay_tunnel_probes",
+	    "Hellos sent since the start.", NULL, 0);
+	c->offers = metric_gauge(c->all, "assay_offers",
+	    "Offers (provider, task, model) that are live.", NULL, 0);
+	c->backlog = metric_gauge(c->all, "assay_ledger_backlog",
+	    "Outcomes in the spool that Postgres has not taken yet.", NULL, 0);
+	c->dependency = metric_gauge(c->all, "assay_dependency_up",
+	    "1 where the dependency is connected.", &dep, 1);
+}
+
+struct counters *
+counters_new(void)
+{
+	struct labels *l = mem_new(sizeof(*l));
+	struct counters *c = &l->counters;
+	struct metric_label endpoint = {
+	    "endpoint", l->endpoints, endpoint_count()};
+	struct metric_label code = {"code", l->codes, FAULT_COUNT};
+
+	fill(l);
+	c->all = metrics_new();
+	declare_requests(c, &endpoint, &code);
+	declare_rest(c);
+	return c;
+}
+
+void
+counters_free(struct counters **c)
+{
+	if (*c == NULL)
+		return;
+	metrics_free(&(*c)->all);
+	mem_free(*c); /* the first member of its labels */
+	*c = NULL;
+}
+
+size_t
+counters_endpoint(const struct endpoint *e)
+{
+	return e == NULL ? ENDPOINTS_MAX : (size_t)(e - endpoint_at(0));
+}

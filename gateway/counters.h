@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a worker counts, declared once with every label value it can have.
+ * docs/operator.md explains each.
+ */
+#ifndef GATEWAY_COUNTERS_H
+#define GATEWAY_COUNTERS_H
+
+#include "base/metrics.h"
+#include "gateway/endpoint.h"
+
+struct counters {
+	struct metrics *all;
+	struct metric *requests;     /* endpoint, code */
+	struct metric *attempts;     /* code */
+	struct metric *seconds;	     /* endpoint */
+	struct metric *first_byte;   /* endpoint */
+	struct metric *step_seconds; /* step */
+	struct metric *sent_bytes;
+	struct metric *tokens; /* direction */
+	struct metric *open;
+	struct metric *tunnels;
+	struct metric *tunnels_total; /* what: accepted, refused, ended */
+	struct metric *probes;
+	struct metric *offers;
+	struct metric *backlog;
+	struct metric *dependency; /* which: postgres, mint */
+};
+
+enum counted_step { COUNTED_AUTH, COUNTED_ROUTE, COUNTED_MINT };
+enum counted_dependency { COUNTED_POSTGRES, COUNTED_MINT_LINK };
+enum counted_tunnel { COUNTED_ACCEPTED, COUNTED_REFUSED, COUNTED_ENDED };
+
+struct counters *counters_new(void);
+void counters_free(struct counters **c);
+
+/* The index of an endpoint (or NULL) as label. */
+size_t counters_endpoint(const struct endpoint *e);
+
+#endif

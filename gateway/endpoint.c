@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The buyers' API. A new endpoint is a row here. */
+#include "gateway/endpoint.h"
+
+#include <string.h>
+
+#include "auth/scope.h"
+#include "base/codec.h"
+
+/* clang-format off */
+static const struct endpoint table[] = {
+{ "POST", "/v1/chat/completions", ENDPOINT_RELAY, "chat/completions", "chat", SCOPE_INFERENCE },
+{ "POST", "/v1/completions", ENDPOINT_RELAY, "completions", "completion", SCOPE_INFERENCE },
+{ "POST", "/v1/embeddings", ENDPOINT_RELAY, "embeddings", "embedding", SCOPE_INFERENCE },
+{ "POST", "/v1/audio/transcriptions", ENDPOINT_RELAY, "audio/transcriptions", "transcription", SCOPE_INFERENCE },
+{ "POST", "/v1/audio/speech", ENDPOINT_RELAY, "audio/speech", "speech", SCOPE_INFERENCE },
+{ "POST", "/v1/images/generations", ENDPOINT_RELAY, "images/generations", "image", SCOPE_INFERENCE },
+{ "POST", "/v1/tasks/{}", ENDPOINT_RELAY, "tasks", NULL, SCOPE_INFERENCE },
+{ "POST", "/v1/handoffs", ENDPOINT_HANDOFF, "handoffs", NULL, SCOPE_INFERENCE },
+{ "POST", "/v1/route", ENDPOINT_ROUTE, "route", NULL, SCOPE_INFERENCE },
+{ "GET", "/v1/models", ENDPOINT_MODELS, "models", NULL, SCOPE_CATALOG_READ },
+{ "GET", "/v1/models/{*}", ENDPOINT_MODEL, "models/id", NULL, SCOPE_CATALOG_READ },
+{ "GET", "/v1/providers/{}", ENDPOINT_PROVIDER, "providers", NULL, SCOPE_CATALOG_READ },
+{ "GET", "/v1/requests/{}", ENDPOINT_REQUEST, "requests", NULL, SCOPE_USAGE_READ | SCOPE_CATALOG_READ },
+};
+/* clang-format on */
+
+#define COUNT (sizeof(table) / sizeof(*table))
+
+size_t
+endpoint_count(void)
+{
+	return COUNT;
+}
+
+const struct endpoint *
+endpoint_at(size_t i)
+{
+	return &table[i];
+}
+
+/* Whether the path has the row's form; the variable segment goes to *rest. */
+static bool
+matches(const struct endpoint *e, const char *path, struct text *rest)
+{
+	const char *open = strchr(e->path, '{');
+	size_t fixed =
+	    open == NULL ? strlen(e->path) : (size_t)(open - e->path);
+
+	*rest = text_of("");
+	if (strncmp(path, e->path, fixed) != 0)
+		return false;
+	if (open == NULL)
+		return path[fixed] == '\0';
+	*rest = text_of(path + fixed);
+	return rest->len > 0 &&
+	       (open[1] == '*' || memchr(rest->at, '/', rest->len) == NULL);
+}
+
+const struct endpoint *
+endpoint_find(const char *method, const char *path, char *variable, size_t size,
+    const char **allow, struct fault *f)
+{
+	struct text rest;
+	size_t written;
+
+	*allow = NULL;
+	variable[0] = '\0';
+	for (size_t i = 0; i < COUNT; i++) {
+		const struct endpoint *e = &table[i];
+
+		if (!matches(e, path, &rest))
+			continue;
+		if (strcmp(method, e->method) != 0) {
+			*allow = e->method;
+			continue;
+		}
+		if (!percent_decode(rest, variable, size, &written)) {
+			fault_set(f, FAULT_NOT_FOUND,
+			    "the last part of the path is malformed");
+			return NULL;
+		}
+		return e;
+	}
+	if (*allow != NULL)
+		fault_set(f, FAULT_METHOD_NOT_ALLOWED,
+		    "this endpoint takes %s, not %s", *allow, method);
+	else
+		fault_set(f, FAULT_NOT_FOUND, "there is no endpoint %s", path);
+	return NULL;
+}

@@ -1,0 +1,1089 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The buyer's door. A step does one thing and names the next, or asks one
+ * question and waits; one driver walks the table; one line frees. Timeout and
+ * hang-up are one act: cancel the question, set the fault, go to LEDGER.
+ *
+ * LEDGER stands before ANSWER: the end of a reply is seen only after its
+ * outcome is in the spool.
+ */
+#include "gateway/exchange.h"
+
+#include <string.h>
+
+#include "auth/scope.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/json.h"
+#include "gateway/client.h"
+#include "gateway/describe.h"
+#include "gateway/relay.h"
+#include "gateway/reply.h"
+#include "gateway/trace.h"
+
+#define TRIES_MAX 8
+#define DECISION_MAX 8192 /* of a response field */
+#define IDEMPOTENCY_KEY_MAX 200
+
+enum step {
+	READ,
+	BUYER,
+	BUYER_KNOWN,
+	DESCRIBE,
+	DESCRIBED,
+	QUERY,
+	KEPT,
+	KEPT_KNOWN,
+	ROUTE,
+	MINT,
+	MINTED,
+	KEEP,
+	KEEP_DONE,
+	RELAY,
+	RELAYED,
+	LEDGER,
+	ANSWER,
+	CLOSE,
+	WAIT
+};
+
+struct exchange {
+	struct house *house;
+	struct client *client;
+	struct arena *arena; /* the request's */
+	enum step step;
+	struct pending *question;
+	struct timer *patience;
+	struct fault fault; /* FAULT_NONE: all is well */
+
+	char id[UUID_TEXT];
+	int64_t created_ms; /* Unix; the time in id */
+	int64_t began_us;   /* clock_mono_us, as all _us below */
+	const struct endpoint *endpoint;
+	const char *allow;
+	char variable[512];
+	int64_t retry_after_ms;
+
+	bool is_known;	 /* there is a principal */
+	bool is_counted; /* against its limits */
+	struct principal principal;
+	const struct catalog *catalog;
+	bool has_query;
+	struct query query;
+	const char *idempotency_key;
+	uint8_t body_sha256[32];
+
+	bool has_route, is_reserved;
+	struct route route;
+	json_t *rejected, *decision;
+	const char *direct[DIRECT_ENDPOINTS];
+	char direct_spki[65];
+	const char *token;
+	int64_t token_expires_ms;
+
+	struct attempt_row attempts[TRIES_MAX];
+	struct fault attempt_faults[TRIES_MAX];
+	size_t attempt_count;
+	const char *tried[TRIES_MAX];
+	char quantization[40]; /* of the last one tried */
+	struct relay_result relayed;
+	struct evbuffer *held;
+
+	int status;	    /* of an answer that is ours */
+	const char *answer; /* JSON */
+	int64_t auth_us, route_us, mint_us, connect_us, first_byte_us;
+	int64_t asked_us; /* when the question under way was asked */
+};
+
+/* ---------------------------------------------------------- table of steps */
+
+typedef enum step run_step(struct exchange *x);
+static run_step read_request, ask_buyer, got_buyer, ask_description,
+    got_description, make_query, ask_kept, got_kept, choose_offer, ask_handoff,
+    got_handoff, ask_keep, got_keep, ask_relay, got_relay, write_outcome,
+    answer_buyer;
+
+#define WITHIN(name) offsetof(struct settings, timeout_##name)
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	run_step *run;
+	size_t within; /* the setting that says how patient a wait is; 0: the
+			* question has clocks of its own */
+} steps[] = {
+/*	step		name		what happens		patience */
+[READ]		= { "read",		read_request,		0 },
+[BUYER]		= { "buyer",		ask_buyer,		WITHIN(auth) },
+[BUYER_KNOWN]	= { "buyer_known",	got_buyer,		0 },
+[DESCRIBE]	= { "describe",		ask_description,	WITHIN(auth) },
+[DESCRIBED]	= { "described",	got_description,	0 },
+[QUERY]		= { "query",		make_query,		0 },
+[KEPT]		= { "kept",		ask_kept,		WITHIN(auth) },
+[KEPT_KNOWN]	= { "kept_known",	got_kept,		0 },
+[ROUTE]		= { "route",		choose_offer,		0 },
+[MINT]		= { "mint",		ask_handoff,		WITHIN(mint) },
+[MINTED]	= { "minted",		got_handoff,		0 },
+[KEEP]		= { "keep",		ask_keep,		WITHIN(auth) },
+[KEEP_DONE]	= { "keep_done",	got_keep,		0 },
+[RELAY]		= { "relay",		ask_relay,		0 },
+[RELAYED]	= { "relayed",		got_relay,		0 },
+[LEDGER]	= { "ledger",		write_outcome,		0 },
+[ANSWER]	= { "answer",		answer_buyer,		0 },
+};
+/* clang-format on */
+
+static void exchange_free(struct exchange *x);
+
+static void
+be_patient(struct exchange *x, size_t within)
+{
+	const char *settings = (const char *)x->house->settings;
+
+	if (within != 0)
+		timer_start(x->patience,
+		    *(const int64_t *)(const void *)(settings + within));
+}
+
+static void
+advance(struct exchange *x)
+{
+	timer_stop(x->patience);
+	while (x->step != CLOSE) {
+		enum step next = steps[x->step].run(x);
+
+		if (next == WAIT) { /* the step below judges the answer */
+			be_patient(x, steps[x->step].within);
+			x->step++;
+			return;
+		}
+		x->step = next;
+	}
+	exchange_free(x); /* here, and nowhere else */
+}
+
+static void
+close_early(struct exchange *x, enum fault_kind kind, const char *why)
+{
+	pending_cancel(&x->question);
+	fault_set(&x->fault, kind, "%s", why);
+	x->step = LEDGER;
+	advance(x);
+}
+
+static void
+on_impatient(void *arg)
+{
+	struct exchange *x = arg;
+	char why[100];
+
+	snprintf(why, sizeof(why), "no answer to %s in time",
+	    steps[x->step - 1].name);
+	close_early(x, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE, why);
+}
+
+static void
+on_gone(void *arg)
+{
+	close_early(arg, FAULT_BUYER_GONE, "the client closed the connection");
+}
+
+/* The end of a step that failed. */
+static enum step
+failed(struct exchange *x, const struct fault *f)
+{
+	x->fault = *f;
+	return LEDGER;
+}
+
+static int64_t
+took_us(const struct exchange *x)
+{
+	return clock_mono_us() - x->asked_us;
+}
+
+/* --------------------------------------------------------------------- read */
+
+static enum step
+read_request(struct exchange *x)
+{
+	const struct http_request *r = client_request(x->client);
+	struct fault f;
+
+	x->endpoint = endpoint_find(r->method, r->path, x->variable,
+	    sizeof(x->variable), &x->allow, &f);
+	if (x->endpoint == NULL)
+		return failed(x, &f);
+	if (x->house->open > x->house->settings->limits_concurrency) {
+		fault_set(&f, FAULT_OVERLOADED,
+		    "%u requests are under way in this worker", x->house->open);
+		return failed(x, &f);
+	}
+	return BUYER;
+}
+
+/* -------------------------------------------------------------------- buyer */
+
+static void
+on_buyer(void *arg, const struct principal *p, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	x->is_known = p != NULL;
+	if (p != NULL)
+		x->principal = *p;
+	else
+		x->fault = *f;
+	advance(x);
+}
+
+static enum step
+ask_buyer(struct exchange *x)
+{
+	x->asked_us = clock_mono_us();
+	x->question = buyer_ask(
+	    x->house->buyers, &client_request(x->client)->fields, on_buyer, x);
+	return WAIT;
+}
+
+static bool
+check_buyer(struct exchange *x, struct fault *f)
+{
+	if ((x->principal.scopes & x->endpoint->scopes) == 0) {
+		unsigned i = 0;
+
+		while ((x->endpoint->scopes >> i & 1) == 0)
+			i++;
+		return fault_set(f, FAULT_INSUFFICIENT_SCOPES,
+		    "this credential lacks %s", scope_name(i));
+	}
+	x->is_counted = limits_enter(x->house->limits, &x->principal,
+	    clock_mono_ms(), &x->retry_after_ms, f);
+	return x->is_counted;
+}
+
+static enum step
+got_buyer(struct exchange *x)
+{
+	struct fault f;
+
+	x->auth_us = took_us(x);
+	if (!x->is_known)
+		return LEDGER;
+	if (!check_buyer(x, &f))
+		return failed(x, &f);
+	x->catalog = catalog_ref(catalogs_now(x->house->catalogs));
+	switch (x->endpoint->kind) {
+	case ENDPOINT_RELAY:
+	case ENDPOINT_HANDOFF:
+	case ENDPOINT_ROUTE:
+		return QUERY;
+	case ENDPOINT_MODELS:
+	case ENDPOINT_MODEL:
+	case ENDPOINT_PROVIDER:
+	case ENDPOINT_REQUEST:
+		return DESCRIBE;
+	}
+	return LEDGER;
+}
+
+/* ----------------------------------------------------------------- describe */
+
+static void
+on_request_row(void *arg, const struct request_row *row,
+    const struct attempt_row *attempts, size_t count, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	if (row != NULL)
+		x->answer = describe_request(row, attempts, count, x->arena);
+	else if (f != NULL)
+		fault_set(&x->fault, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
+		    "%s", f->why);
+	else
+		fault_set(&x->fault, FAULT_REQUEST_NOT_FOUND,
+		    "you made no request with this id (one that has just "
+		    "ended may take a second to appear)");
+	advance(x);
+}
+
+static enum step
+ask_request(struct exchange *x)
+{
+	if (!text_is_uuid(text_of(x->variable))) {
+		fault_set(&x->fault, FAULT_REQUEST_NOT_FOUND,
+		    "a request id is a UUID");
+		return DESCRIBED;
+	}
+	x->question = gateway_db_find_request(
+	    x->house->pg, x->variable, x->principal.account, on_request_row, x);
+	return WAIT;
+}
+
+static enum step
+ask_description(struct exchange *x)
+{
+	struct describe d = {
+	    x->catalog, x->house->offers, &x->principal, clock_unix_ms()};
+	char *out = NULL;
+
+	if (x->endpoint->kind == ENDPOINT_REQUEST)
+		return ask_request(x);
+	if (x->endpoint->kind == ENDPOINT_MODELS)
+		out = describe_models(&d, x->arena);
+	else if (x->endpoint->kind == ENDPOINT_MODEL)
+		describe_model(
+		    &d, text_of(x->variable), x->arena, &out, &x->fault);
+	else
+		describe_provider(&d, x->variable, x->arena, &out, &x->fault);
+	x->answer = out;
+	return DESCRIBED;
+}
+
+static enum step
+got_description(struct exchange *x)
+{
+	x->status = 200;
+	return LEDGER;
+}
+
+/* -------------------------------------------------------------------- query */
+
+static struct text
+body_of(struct exchange *x)
+{
+	struct evbuffer *b = client_request(x->client)->body;
+	size_t len = b == NULL ? 0 : evbuffer_get_length(b);
+
+	if (len == 0)
+		return text_of("");
+	return (struct text){(const char *)evbuffer_pullup(b, -1), len};
+}
+
+static enum step
+make_query(struct exchange *x)
+{
+	const struct http_request *r = client_request(x->client);
+	bool is_direct = x->endpoint->kind == ENDPOINT_HANDOFF;
+	struct query_ask ask = {.principal = &x->principal,
+	    .catalog = x->catalog,
+	    .task = x->endpoint->task,
+	    .content_type = http_fields_find(&r->fields, "content-type"),
+	    .body = body_of(x),
+	    .bounds = &x->house->bounds,
+	    .is_direct = is_direct};
+	struct fault f;
+
+	if (x->endpoint->kind == ENDPOINT_RELAY && ask.task == NULL)
+		ask.task = x->variable;
+	x->has_query = query_make(&ask, x->arena, &x->query, &f);
+	if (!x->has_query)
+		return failed(x, &f);
+	return is_direct ? KEPT : ROUTE;
+}
+
+/* ------------------------------------------------------------ kept answers */
+
+static void
+on_kept(void *arg, const struct answer_row *row, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	if (f != NULL) {
+		fault_set(&x->fault, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
+		    "%s", f->why);
+	} else if (row != NULL &&
+		   memcmp(row->request_sha256, x->body_sha256, 32) != 0) {
+		fault_set(&x->fault, FAULT_IDEMPOTENCY_CONFLICT,
+		    "this idempotency-key was used for another request");
+	} else if (row != NULL) {
+		x->status = (int)row->status;
+		x->answer = arena_string(x->arena, row->body);
+	}
+	advance(x);
+}
+
+static enum step
+ask_kept(struct exchange *x)
+{
+	struct text body = body_of(x);
+	const char *key = http_fields_find(
+	    &client_request(x->client)->fields, "idempotency-key");
+	struct fault f;
+
+	if (key == NULL)
+		return ROUTE;
+	if (strlen(key) > IDEMPOTENCY_KEY_MAX || key[0] == '\0' ||
+	    !text_is_utf8(text_of(key))) {
+		fault_set(&f, FAULT_INVALID_REQUEST,
+		    "idempotency-key must be 1 to %d characters",
+		    IDEMPOTENCY_KEY_MAX);
+		return failed(x, &f);
+	}
+	x->idempotency_key = key;
+	sha256(bytes_of(body.at, body.len), x->body_sha256);
+	x->question = gateway_db_find_answer(x->house->pg, x->principal.account,
+	    x->endpoint->name, key, on_kept, x);
+	return WAIT;
+}
+
+static enum step
+got_kept(struct exchange *x)
+{
+	return x->fault.kind != FAULT_NONE || x->answer != NULL ? LEDGER
+								: ROUTE;
+}
+
+/* -------------------------------------------------------------------- route */
+
+/* The offer's place is given back, whatever became of it. */
+static void
+leave_offer(struct exchange *x)
+{
+	if (x->is_reserved)
+		offers_finish(x->house->offers, x->route.session);
+	x->is_reserved = false;
+}
+
+static void
+take_offer(struct exchange *x)
+{
+	const struct offer_provider *p =
+	    offers_provider(x->house->offers, x->route.did);
+
+	offers_begin(x->house->offers, x->route.session);
+	x->is_reserved = true;
+	for (size_t i = 0; i < DIRECT_ENDPOINTS; i++)
+		x->direct[i] = arena_string(x->arena, p->direct[i]);
+	memcpy(x->direct_spki, p->direct_spki, sizeof(x->direct_spki));
+	memset(&x->fault, 0, sizeof(x->fault));
+}
+
+static void
+keep_trace(struct exchange *x, const struct route_ask *ask)
+{
+	json_free(&x->rejected);
+	json_free(&x->decision);
+	x->rejected = describe_rejected(&x->route);
+	if (x->query.explain)
+		x->decision = describe_decision(ask, &x->route);
+}
+
+static enum step
+choose_offer(struct exchange *x)
+{
+	struct route_ask ask = {
+	    .admission = {x->catalog, &x->query, clock_unix_ms(),
+		{x->tried, x->attempt_count}},
+	    .offers = x->house->offers,
+	    .policy = &x->house->policy,
+	};
+	struct fault f = {0};
+	int64_t now = clock_mono_us();
+	bool found;
+
+	random_bytes(ask.random, sizeof(ask.random));
+	x->has_route = true;
+	found = route_choose(&ask, &x->route, &f);
+	x->route_us += clock_mono_us() - now;
+	keep_trace(x, &ask);
+	if (x->endpoint->kind == ENDPOINT_ROUTE) {
+		x->status = 200;
+		x->answer = describe_route(
+		    &ask, &x->route, found ? NULL : &f, x->id, x->arena);
+		return LEDGER;
+	}
+	if (!found && x->attempt_count > 0)
+		return LEDGER; /* the last one tried says why */
+	if (!found)
+		return failed(x, &f);
+	take_offer(x);
+	return MINT;
+}
+
+/* --------------------------------------------------------------------- mint */
+
+static void
+on_handoff(void *arg, const struct handoff *h, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	if (h != NULL) {
+		x->token = arena_string(x->arena, h->token);
+		x->token_expires_ms = h->expires_at_ms;
+	} else {
+		x->fault = *f;
+	}
+	advance(x);
+}
+
+static enum step
+ask_handoff(struct exchange *x)
+{
+	struct handoff_order o = {.aud = x->route.did,
+	    .sub = x->principal.account,
+	    .workspace = x->principal.workspace,
+	    .task = x->query.task->name,
+	    .model = x->query.model->canonical,
+	    .pool = pool_name(x->route.pool),
+	    .request_id = x->id};
+
+	x->asked_us = clock_mono_us();
+	x->question = mint_ask(x->house->mint, &o,
+	    x->house->settings->timeout_mint, on_handoff, x);
+	return WAIT;
+}
+
+static void
+compose_handoff(struct exchange *x)
+{
+	char expires[RFC3339_TEXT];
+	json_t *endpoints = json_array();
+	json_t *o;
+
+	time_to_rfc3339(x->token_expires_ms, expires);
+	for (size_t i = 0; i < DIRECT_ENDPOINTS && x->direct[i] != NULL; i++)
+		json_array_append_new(endpoints, json_string(x->direct[i]));
+	o = json_pack("{s:s, s:s, s:{s:s, s:o, s:s?}, s:s}", "token", x->token,
+	    "expires_at", expires, "provider", "did", x->route.did, "endpoints",
+	    endpoints, "tls_spki_sha256",
+	    x->direct_spki[0] == '\0' ? NULL : x->direct_spki, "request_id",
+	    x->id);
+	x->answer = json_write(x->arena, o);
+	x->status = 200;
+	json_free(&o);
+}
+
+static enum step
+got_handoff(struct exchange *x)
+{
+	x->mint_us += took_us(x);
+	if (x->token == NULL || x->fault.kind != FAULT_NONE)
+		return LEDGER;
+	if (x->endpoint->kind == ENDPOINT_RELAY)
+		return RELAY;
+	compose_handoff(x);
+	return x->idempotency_key == NULL ? LEDGER : KEEP;
+}
+
+static void
+on_keep(void *arg, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	if (f != NULL)
+		fault_set(&x->fault, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
+		    "%s", f->why);
+	advance(x);
+}
+
+static enum step
+ask_keep(struct exchange *x)
+{
+	struct answer_row row = {.status = x->status, .body = x->answer};
+
+	memcpy(row.request_sha256, x->body_sha256, 32);
+	x->question = gateway_db_keep_answer(x->house->pg, x->principal.account,
+	    x->endpoint->name, x->idempotency_key, &row, on_keep, x);
+	return WAIT;
+}
+
+static enum step
+got_keep(struct exchange *x)
+{
+	(void)x;
+	return LEDGER;
+}
+
+/* -------------------------------------------------------------------- relay */
+
+static void
+begin_attempt(struct exchange *x)
+{
+	size_t i = x->attempt_count++;
+	struct attempt_row *t = &x->attempts[i];
+
+	x->tried[i] = arena_string(x->arena, x->route.did);
+	memcpy(x->quantization, x->route.quantization, sizeof(x->quantization));
+	t->ordinal = (int64_t)i + 1;
+	t->did = x->tried[i];
+	t->pool = pool_name(x->route.pool);
+	t->tier = tier_name(x->route.tier);
+	t->status = -1;
+	t->first_byte_us = -1;
+	t->started_us = clock_mono_us() - x->began_us;
+}
+
+static void
+end_attempt(struct exchange *x, const char *outcome, const struct fault *f)
+{
+	struct attempt_row *t;
+	size_t i = x->attempt_count - 1;
+
+	if (x->attempt_count == 0 || x->attempts[i].outcome != NULL)
+		return;
+	t = &x->attempts[i];
+	t->outcome = outcome;
+	t->total_us = clock_mono_us() - x->began_us - t->started_us;
+	if (f->kind != FAULT_NONE) {
+		x->attempt_faults[i] = *f;
+		t->fault_code = fault_code(f->kind);
+		t->fault_why = x->attempt_faults[i].why;
+	}
+	metric_count(x->house->counters->attempts, f->kind, 0, 0);
+}
+
+static const char *
+timing(struct exchange *x)
+{
+	return arena_printf(x->arena,
+	    "auth;dur=%.3f, route;dur=%.3f, mint;dur=%.3f, "
+	    "connect;dur=%.3f, first_byte;dur=%.3f",
+	    (double)x->auth_us / 1e3, (double)x->route_us / 1e3,
+	    (double)x->mint_us / 1e3, (double)x->connect_us / 1e3,
+	    (double)x->first_byte_us / 1e3);
+}
+
+/* Our fields on every reply. */
+static void
+add_fields(struct exchange *x, struct http_fields *fs)
+{
+	struct arena *a = x->arena;
+	const struct attempt_row *t;
+
+	http_fields_add(fs, a, "x-request-id", x->id);
+	http_fields_add(fs, a, "x-content-type-options", "nosniff");
+	http_fields_add(fs, a, "server-timing", timing(x));
+	if (x->attempt_count == 0)
+		return;
+	t = &x->attempts[x->attempt_count - 1];
+	http_fields_add(fs, a, "x-assay-provider", t->did);
+	http_fields_add(fs, a, "x-assay-tier", t->tier);
+	http_fields_add(fs, a, "x-assay-pool", t->pool);
+	http_fields_add(fs, a, "x-assay-attempts",
+	    arena_printf(a, "%zu", x->attempt_count));
+}
+
+static void
+on_start(void *arg, struct http_fields *fs)
+{
+	struct exchange *x = arg;
+	const char *decision;
+
+	x->first_byte_us = clock_mono_us() - x->began_us;
+	add_fields(x, fs);
+	if (x->decision == NULL)
+		return;
+	decision = json_write(x->arena, x->decision);
+	if (strlen(decision) <= DECISION_MAX)
+		http_fields_add(fs, x->arena, "x-assay-decision", decision);
+}
+
+static void
+on_relayed(void *arg, const struct relay_result *r)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	x->relayed = *r;
+	x->relayed.held = NULL; /* it goes with the relay */
+	evbuffer_add_buffer(x->held, r->held);
+	advance(x);
+}
+
+static void
+compose_outgoing(struct exchange *x, struct http_outgoing *o)
+{
+	const struct http_request *r = client_request(x->client);
+	const char *type = http_fields_find(&r->fields, "content-type");
+	const char *accept = http_fields_find(&r->fields, "accept");
+	struct arena *a = x->arena;
+	char trace[TRACEPARENT];
+	uint8_t random[24];
+
+	random_bytes(random, sizeof(random));
+	trace_next(http_fields_find(&r->fields, "traceparent"), random, trace);
+	o->method = "POST";
+	o->path = x->query.task->path;
+	http_fields_add(&o->fields, a, "authorization",
+	    arena_printf(a, "Bearer %s", x->token));
+	http_fields_add(&o->fields, a, "x-request-id", x->id);
+	http_fields_add(&o->fields, a, "traceparent", trace);
+	http_fields_add(&o->fields, a, "content-type",
+	    type == NULL ? "application/json" : type);
+	if (accept != NULL)
+		http_fields_add(&o->fields, a, "accept", accept);
+	o->body = evbuffer_new();
+	/* The request outlives the call: the bytes are lent, not copied. */
+	for (int i = 0; i < 2; i++)
+		if (x->query.body[i].len > 0)
+			evbuffer_add_reference(o->body, x->query.body[i].at,
+			    x->query.body[i].len, NULL, NULL);
+}
+
+static int64_t
+left_ms(const struct exchange *x)
+{
+	return x->query.timeouts.total_ms -
+	       (clock_mono_us() - x->began_us) / 1000;
+}
+
+static bool
+needs_done(const struct query *q)
+{
+	return q->stream && (strcmp(q->task->name, "chat") == 0 ||
+				strcmp(q->task->name, "completion") == 0);
+}
+
+static enum step
+ask_relay(struct exchange *x)
+{
+	struct http_outgoing o = {0};
+	struct relay_order order = {.loop = x->house->loop,
+	    .buyer = x->client,
+	    .path = presence_find(x->house->presence, x->route.session),
+	    .outgoing = &o,
+	    .needs_done = needs_done(&x->query),
+	    .first_byte_ms = x->query.timeouts.first_byte_ms,
+	    .stall_ms = x->query.timeouts.stall_ms,
+	    .total_ms = left_ms(x),
+	    .keepalive_ms = x->house->settings->timeout_keepalive,
+	    .on_start = on_start};
+
+	begin_attempt(x);
+	x->asked_us = clock_mono_us();
+	memset(&x->relayed, 0, sizeof(x->relayed));
+	if (order.path == NULL) {
+		x->relayed.end = RELAY_FAILED;
+		fault_set(&x->relayed.fault, FAULT_PROVIDER_UNREACHABLE,
+		    "its tunnel closed after it was chosen");
+		return RELAYED;
+	}
+	compose_outgoing(x, &o);
+	x->question = relay_ask(&order, on_relayed, x);
+	evbuffer_free(o.body);
+	return WAIT;
+}
+
+static bool
+is_polite(enum fault_kind kind)
+{
+	return kind == FAULT_CAPACITY_EXCEEDED || kind == FAULT_OUTSIDE_WINDOW;
+}
+
+static bool
+may_retry(const struct exchange *x)
+{
+	return x->relayed.end == RELAY_FAILED && x->query.allow_fallbacks &&
+	       x->attempt_count < TRIES_MAX &&
+	       (int64_t)x->attempt_count < x->house->settings->limits_tries &&
+	       left_ms(x) > 0;
+}
+
+static void
+suspect(struct exchange *x)
+{
+	struct path *p = presence_find(x->house->presence, x->route.session);
+
+	if (p != NULL && !is_polite(x->fault.kind))
+		path_suspect(p, &x->fault);
+}
+
+static const char *
+end_name(const struct exchange *x)
+{
+	switch (x->relayed.end) {
+	case RELAY_WHOLE:
+		return x->relayed.status < 400 ? "served" : "refused";
+	case RELAY_TRUNCATED:
+		return "truncated";
+	case RELAY_FAILED:
+		break;
+	}
+	return is_polite(x->relayed.fault.kind) ? "refused" : "failed";
+}
+
+static enum step
+got_relay(struct exchange *x)
+{
+	struct attempt_row *t = &x->attempts[x->attempt_count - 1];
+	const struct relay_result *r = &x->relayed;
+
+	if (r->status != 0)
+		t->status = r->status;
+	if (r->first_byte_us != 0)
+		t->first_byte_us = r->first_byte_us - x->asked_us;
+	if (r->head_us != 0)
+		x->connect_us = r->head_us - x->asked_us;
+	x->fault = r->fault;
+	end_attempt(x, end_name(x), &r->fault);
+	leave_offer(x);
+	if (r->end == RELAY_WHOLE)
+		return LEDGER;
+	suspect(x);
+	return may_retry(x) ? ROUTE : LEDGER;
+}
+
+/* ------------------------------------------------------------------- ledger */
+
+static const char *
+outcome_of(const struct exchange *x)
+{
+	if (x->fault.kind == FAULT_BUYER_GONE)
+		return "buyer_gone";
+	if (x->fault.kind == FAULT_DRAINING)
+		return "drained";
+	if (x->attempt_count > 0)
+		return end_name(x);
+	if (x->fault.kind == FAULT_NONE)
+		return x->endpoint->kind == ENDPOINT_HANDOFF ? "minted"
+							     : "served";
+	return x->fault.kind == FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE
+		   ? "failed"
+		   : "refused";
+}
+
+static int
+status_of(const struct exchange *x)
+{
+	if (x->fault.kind == FAULT_BUYER_GONE)
+		return 499;
+	if (client_is_started(x->client))
+		return x->relayed.status;
+	if (x->fault.kind != FAULT_NONE)
+		return reply_status(x->fault.kind);
+	return x->status;
+}
+
+static void
+fill_query(const struct exchange *x, struct request_row *r)
+{
+	r->task = x->query.task->name;
+	r->model = x->query.model->canonical;
+	r->streamed = x->query.stream;
+	r->pool_wanted = pool_name(x->query.pools);
+	r->min_tier = x->query.min_tier == TIER_NONE
+			  ? NULL
+			  : tier_name(x->query.min_tier);
+	r->verified = x->query.verified;
+}
+
+/* Who served, or was tried last, or was chosen for a handoff. */
+static void
+fill_route(const struct exchange *x, struct request_row *r)
+{
+	if (x->attempt_count > 0) {
+		const struct attempt_row *t =
+		    &x->attempts[x->attempt_count - 1];
+
+		r->did = t->did;
+		r->pool = t->pool;
+		r->tier = t->tier;
+		r->quantization = x->quantization;
+	} else if (x->route.is_found) {
+		r->did = x->route.did;
+		r->pool = pool_name(x->route.pool);
+		r->tier = tier_name(x->route.tier);
+		r->quantization = x->route.quantization;
+	}
+}
+
+static void
+fill_row(const struct exchange *x, struct request_row *r)
+{
+	const struct http_request *q = client_request(x->client);
+	const struct usage *u = &x->relayed.usage;
+
+	r->id = x->id;
+	r->created_at = x->created_ms;
+	r->endpoint = x->endpoint == NULL ? "unknown" : x->endpoint->name;
+	r->pool_wanted = "any";
+	r->outcome = outcome_of(x);
+	r->status = status_of(x);
+	r->attempts = (int64_t)x->attempt_count;
+	r->rejected =
+	    x->rejected == NULL ? "{}" : json_write(x->arena, x->rejected);
+	r->prompt_tokens = u->is_known ? u->tokens_in : -1;
+	r->completion_tokens = u->is_known ? u->tokens_out : -1;
+	r->request_bytes =
+	    q->body == NULL ? 0 : (int64_t)evbuffer_get_length(q->body);
+	r->response_bytes =
+	    (int64_t)(client_sent(x->client) + evbuffer_get_length(x->held));
+	r->auth_us = x->auth_us;
+	r->route_us = x->has_route ? x->route_us : -1;
+	r->mint_us = x->token == NULL ? -1 : x->mint_us;
+	r->connect_us = x->connect_us == 0 ? -1 : x->connect_us;
+	r->first_byte_us = x->first_byte_us == 0 ? -1 : x->first_byte_us;
+	r->total_us = clock_mono_us() - x->began_us;
+	r->instance = x->house->settings->gateway_instance;
+	if (x->fault.kind != FAULT_NONE) {
+		r->fault_code = fault_code(x->fault.kind);
+		r->fault_why = x->fault.why;
+	}
+	if (x->is_known) {
+		r->account = x->principal.account;
+		r->workspace = x->principal.workspace;
+		r->key = x->principal.key[0] == '\0' ? NULL : x->principal.key;
+	}
+	if (x->has_query)
+		fill_query(x, r);
+	fill_route(x, r);
+}
+
+static void
+count(const struct exchange *x, const struct request_row *r)
+{
+	struct counters *c = x->house->counters;
+	size_t e = counters_endpoint(x->endpoint);
+
+	metric_count(c->requests, e, x->fault.kind, 0);
+	metric_observe(c->seconds, (double)r->total_us / 1e6, e, 0, 0);
+	if (r->first_byte_us >= 0)
+		metric_observe(
+		    c->first_byte, (double)r->first_byte_us / 1e6, e, 0, 0);
+	metric_observe(
+	    c->step_seconds, (double)x->auth_us / 1e6, COUNTED_AUTH, 0, 0);
+	if (r->mint_us >= 0)
+		metric_observe(c->step_seconds, (double)r->mint_us / 1e6,
+		    COUNTED_MINT, 0, 0);
+	if (r->route_us >= 0)
+		metric_observe(c->step_seconds, (double)r->route_us / 1e6,
+		    COUNTED_ROUTE, 0, 0);
+	metric_add(c->sent_bytes, (uint64_t)r->response_bytes, 0, 0, 0);
+	if (x->relayed.usage.is_known) {
+		metric_add(c->tokens, (uint64_t)r->prompt_tokens, 0, 0, 0);
+		metric_add(c->tokens, (uint64_t)r->completion_tokens, 1, 0, 0);
+	}
+}
+
+/* Rows are for what was asked of providers; reads are only logged. */
+static bool
+is_recorded(const struct exchange *x)
+{
+	return x->endpoint != NULL &&
+	       (x->endpoint->kind == ENDPOINT_RELAY ||
+		   x->endpoint->kind == ENDPOINT_HANDOFF);
+}
+
+/* The hang-up hook comes off here: a buyer that leaves later is not recorded
+ * twice. */
+static enum step
+write_outcome(struct exchange *x)
+{
+	struct request_row r = {0};
+
+	client_on_gone(x->client, NULL, NULL);
+	timer_stop(x->patience);
+	end_attempt(x,
+	    x->fault.kind == FAULT_BUYER_GONE ? "buyer_gone" : "drained",
+	    &x->fault);
+	leave_offer(x);
+	if (x->is_counted)
+		limits_leave(x->house->limits, x->principal.key);
+	fill_row(x, &r);
+	if (is_recorded(x))
+		ledger_write(
+		    x->house->ledger, &r, x->attempts, x->attempt_count);
+	else
+		ledger_note(x->house->ledger, &r);
+	count(x, &r);
+	return ANSWER;
+}
+
+/* ------------------------------------------------------------------- answer */
+
+static json_t *
+metadata_of(const struct exchange *x)
+{
+	json_t *o = json_object();
+
+	if (x->rejected != NULL)
+		json_object_set(o, "rejected", x->rejected);
+	if (x->attempt_count > 0)
+		json_object_set_new(
+		    o, "attempts", json_integer((json_int_t)x->attempt_count));
+	if (x->decision != NULL)
+		json_object_set(o, "decision", x->decision);
+	return o;
+}
+
+/* What has begun can only be ended: whole, with an event that says it is
+ * not, or by a connection that is visibly cut. */
+static void
+end_reply(struct exchange *x, const struct reply_error *e)
+{
+	if (x->fault.kind == FAULT_NONE) {
+		client_write(x->client, x->held);
+		client_end(x->client);
+	} else if (x->relayed.is_stream && x->relayed.at_boundary) {
+		reply_error_event(x->client, e);
+		client_end(x->client);
+	}
+}
+
+static enum step
+answer_buyer(struct exchange *x)
+{
+	json_t *metadata = metadata_of(x);
+	struct http_fields own = {0};
+	struct reply_error e = {.fault = &x->fault,
+	    .request_id = x->id,
+	    .param = x->has_query ? NULL : x->query.param,
+	    .metadata = metadata,
+	    .retry_after = (int)((x->retry_after_ms + 999) / 1000),
+	    .allow = x->allow};
+
+	if (x->fault.kind == FAULT_BUYER_GONE) {
+		json_free(&metadata);
+		return CLOSE;
+	}
+	if (client_is_started(x->client)) {
+		end_reply(x, &e);
+	} else {
+		add_fields(x, &own);
+		if (x->fault.kind != FAULT_NONE)
+			reply_error(x->client, &e, &own);
+		else
+			reply_json(x->client, x->status, x->answer, &own);
+	}
+	json_free(&metadata);
+	return CLOSE;
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+	x->house->open--;
+	client_close(&x->client);
+	timer_free(&x->patience);
+	evbuffer_free(x->held);
+	json_free(&x->rejected);
+	json_free(&x->decision);
+	catalog_unref(&x->catalog);
+	mem_free(x);
+}
+
+void
+exchange_start(struct http_request *r, void *arg)
+{
+	struct exchange *x = mem_new(sizeof(*x));
+	uint8_t random[10];
+
+	x->house = arg;
+	x->house->open++;
+	x->client = client_new(r);
+	x->arena = r->arena;
+	x->began_us = r->began_us;
+	x->created_ms = clock_unix_ms();
+	random_bytes(random, sizeof(random));
+	uuid_v7(x->created_ms, random, x->id);
+	x->patience = timer_new(x->house->loop, on_impatient, x);
+	x->held = evbuffer_new();
+	client_on_gone(x->client, on_gone, x);
+	advance(x);
+}

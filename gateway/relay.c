@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes both ways. The provider is a hostile server: its fields pass an
+ * allow-list, its refusals are read to a bound, what it sends after its own
+ * end is thrown away, and its window opens only as the buyer takes bytes.
+ */
+#include "gateway/relay.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "gateway/sse.h"
+
+#define REFUSAL_MAX 4096     /* of a provider's error we read */
+#define AFTER_DONE_MAX 65536 /* of what follows its own end */
+#define AFTER_DONE_MS 1000
+
+struct relay {
+	struct pending pending; /* first member */
+	struct client *buyer;
+	struct http_call *call;
+	struct pending *deferred; /* a refusal known at once */
+	struct timer *silence;	  /* first byte, then stall */
+	struct timer *keepalive;
+	struct timer *total;
+	int64_t first_byte_ms, stall_ms, keepalive_ms;
+	bool needs_done;
+	bool is_refusal; /* its body is for us, not for the buyer */
+	struct http_fields fields;
+	struct sse sse;
+	struct usage_tail tail;
+	struct evbuffer *held;
+	size_t uncredited;
+	void (*on_start)(void *arg, struct http_fields *fs);
+	void (*fn)(void *arg, const struct relay_result *r);
+	void *arg;
+	struct relay_result result;
+};
+
+static void
+relay_free(struct relay *r)
+{
+	client_on_drained(r->buyer, NULL, NULL);
+	http_call_cancel(&r->call);
+	pending_cancel(&r->deferred);
+	timer_free(&r->silence);
+	timer_free(&r->keepalive);
+	timer_free(&r->total);
+	evbuffer_free(r->held);
+	mem_free(r);
+}
+
+static void
+on_cancel(struct pending *p)
+{
+	relay_free((struct relay *)(void *)p);
+}
+
+static void
+finish(struct relay *r)
+{
+	struct relay_result *res = &r->result;
+
+	http_call_cancel(&r->call);
+	client_on_drained(r->buyer, NULL, NULL);
+	/* half an event, or what hangs on the last one, goes nowhere */
+	if (res->is_stream && (res->end != RELAY_WHOLE || r->sse.is_done))
+		evbuffer_drain(r->held, evbuffer_get_length(r->held));
+	if (r->sse.is_done)
+		evbuffer_add_printf(r->held, "data: [DONE]\n\n");
+	res->held = r->held;
+	res->at_boundary = !res->is_stream || sse_at_boundary(&r->sse);
+	res->usage = usage_read((struct text){r->tail.at, r->tail.len});
+	r->fn(r->arg, res);
+	relay_free(r);
+}
+
+static void
+fail(struct relay *r, enum fault_kind kind, const char *why)
+{
+	r->result.end =
+	    client_is_started(r->buyer) ? RELAY_TRUNCATED : RELAY_FAILED;
+	fault_set(&r->result.fault, kind, "%s", why);
+	finish(r);
+}
+
+/* ------------------------------------------------------------------- head */
+
+static const char *const let_through[] = {
+    "cache-control", "content-disposition", "content-language", "content-type"};
+
+bool
+relay_lets_through(const char *name, int status)
+{
+	for (size_t i = 0; i < sizeof(let_through) / sizeof(*let_through); i++)
+		if (strcmp(name, let_through[i]) == 0)
+			return true;
+	if (strcmp(name, "retry-after") == 0)
+		return status >= 400;
+	return strncmp(name, "x-ratelimit-", 12) == 0;
+}
+
+/* Credential, timing and rate are between us and the provider; the rest of
+ * 4xx is about what the buyer sent. */
+bool
+relay_is_buyers_fault(int status)
+{
+	return status >= 400 && status < 500 && status != 401 &&
+	       status != 403 && status != 407 && status != 408 &&
+	       status != 421 && status != 425 && status != 429;
+}
+
+static void
+on_head(void *arg, int status, const struct http_fields *fs)
+{
+	struct relay *r = arg;
+	struct arena *a = client_arena(r->buyer);
+	const char *type = http_fields_find(fs, "content-type");
+
+	r->result.status = status;
+	r->result.head_us = clock_mono_us();
+	r->is_refusal =
+	    !(status >= 200 && status < 300) && !relay_is_buyers_fault(status);
+	r->result.is_stream = !r->is_refusal && status < 300 && type != NULL &&
+			      strncasecmp(type, "text/event-stream", 17) == 0;
+	for (size_t i = 0; !r->is_refusal && i < fs->count; i++)
+		if (relay_lets_through(fs->at[i].name, status))
+			http_fields_add(
+			    &r->fields, a, fs->at[i].name, fs->at[i].value);
+	if (r->result.is_stream)
+		timer_start(r->keepalive, r->keepalive_ms);
+}
+
+static void
+start_reply(struct relay *r)
+{
+	if (client_is_started(r->buyer))
+		return;
+	r->on_start(r->arg, &r->fields);
+	client_start(r->buyer, r->result.status, &r->fields);
+}
+
+static void
+finish_whole(struct relay *r)
+{
+	start_reply(r);
+	r->result.end = RELAY_WHOLE;
+	finish(r);
+}
+
+/* Only between two events: a comment inside one would become part of it. */
+static void
+on_keepalive(void *arg)
+{
+	struct relay *r = arg;
+
+	if (sse_at_boundary(&r->sse) && !r->sse.is_done &&
+	    client_backlog(r->buyer) == 0) {
+		struct evbuffer *comment = evbuffer_new();
+
+		start_reply(r);
+		evbuffer_add_printf(comment, ": keep-alive\n\n");
+		client_write(r->buyer, comment);
+		evbuffer_free(comment);
+	}
+	timer_start(r->keepalive, r->keepalive_ms);
+}
+
+/* ------------------------------------------------------------------- body */
+
+/* What the buyer's socket has taken goes back to the provider as window. */
+static void
+give_credit(struct relay *r)
+{
+	size_t backlog = client_backlog(r->buyer);
+	size_t credit;
+
+	if (r->call == NULL || r->uncredited <= backlog)
+		return;
+	credit = r->uncredited - backlog;
+	r->uncredited -= credit;
+	http_call_credit(r->call, credit);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct relay *r = arg;
+
+	give_credit(r);
+	if (r->result.first_byte_us != 0)
+		timer_start(r->silence, r->stall_ms);
+}
+
+static void
+feed(struct relay *r, struct evbuffer *data)
+{
+	struct evbuffer_iovec *parts;
+	int count = evbuffer_peek(data, -1, NULL, NULL, 0);
+
+	parts = mem_array((size_t)count, sizeof(*parts));
+	count = evbuffer_peek(data, -1, NULL, parts, count);
+	for (int i = 0; i < count; i++) {
+		usage_tail_add(&r->tail, parts[i].iov_base, parts[i].iov_len);
+		if (r->result.is_stream)
+			sse_feed(&r->sse, parts[i].iov_base, parts[i].iov_len);
+	}
+	mem_free(parts);
+}
+
+/* Sends all but what must be held; all of it is in r->held. What was sent of
+ * an event before it grew too long to hold is no longer there. */
+static void
+send_on(struct relay *r)
+{
+	size_t hold = r->result.is_stream ? sse_hold(&r->sse) : 0;
+	size_t len = evbuffer_get_length(r->held);
+	struct evbuffer *go;
+
+	if (hold >= len)
+		return;
+	start_reply(r);
+	go = evbuffer_new();
+	evbuffer_remove_buffer(r->held, go, len - hold);
+	client_write(r->buyer, go);
+	evbuffer_free(go);
+	timer_start(r->keepalive, r->keepalive_ms);
+	if (!r->result.is_stream)
+		timer_stop(r->keepalive);
+}
+
+/* The stream's own end came; a provider that goes on is not listened to. */
+static void
+ignore_rest(struct relay *r, struct evbuffer *data)
+{
+	size_t len = evbuffer_get_length(data);
+
+	evbuffer_drain(data, len);
+	http_call_credit(r->call, len);
+	if (r->result.body_bytes > AFTER_DONE_MAX &&
+	    r->sse.event_len > AFTER_DONE_MAX)
+		finish_whole(r);
+}
+
+static void
+read_refusal(struct relay *r, struct evbuffer *data)
+{
+	size_t len = evbuffer_get_length(data);
+	size_t have = evbuffer_get_length(r->held);
+
+	if (have + len > REFUSAL_MAX) {
+		evbuffer_drain(data, len);
+		fail(r, FAULT_PROVIDER_ERROR,
+		    "the provider's error was larger than we read");
+		return;
+	}
+	evbuffer_add_buffer(r->held, data);
+	http_call_credit(r->call, len);
+}
+
+static void
+on_body(void *arg, struct evbuffer *data)
+{
+	struct relay *r = arg;
+	size_t len = evbuffer_get_length(data);
+	bool was_done = r->sse.is_done;
+
+	r->result.body_bytes += len;
+	if (r->is_refusal) {
+		read_refusal(r, data);
+		return;
+	}
+	if (r->result.first_byte_us == 0)
+		r->result.first_byte_us = clock_mono_us();
+	feed(r, data);
+	if (was_done) {
+		ignore_rest(r, data);
+		return;
+	}
+	r->uncredited += len;
+	evbuffer_add_buffer(r->held, data);
+	send_on(r);
+	give_credit(r);
+	timer_start(r->silence, r->sse.is_done ? AFTER_DONE_MS : r->stall_ms);
+}
+
+/* -------------------------------------------------------------------- end */
+
+/* A polite refusal keeps its own code; everything else is an error of the
+ * provider, with the code it gave in the sentence. */
+static void
+fail_refused(struct relay *r)
+{
+	size_t len = evbuffer_get_length(r->held);
+	const char *body = (const char *)evbuffer_pullup(r->held, -1);
+	const json_t *error = NULL;
+	const char *code = "none";
+	enum fault_kind kind = FAULT_PROVIDER_ERROR;
+	json_t *o = NULL;
+	char why[200];
+
+	if (len > 0 &&
+	    json_read((struct text){body, len}, REFUSAL_MAX, &o, NULL) &&
+	    json_get_object(o, "error", &error, FAULT_INVALID, NULL))
+		json_get_string_or(
+		    error, "code", 64, "none", &code, FAULT_INVALID, NULL);
+	if (r->result.status == 503 && strcmp(code, "capacity_exceeded") == 0)
+		kind = FAULT_CAPACITY_EXCEEDED;
+	if (r->result.status == 503 && strcmp(code, "outside_window") == 0)
+		kind = FAULT_OUTSIDE_WINDOW;
+	snprintf(why, sizeof(why), "the provider answered %d with code %s",
+	    r->result.status, code);
+	json_free(&o);
+	evbuffer_drain(r->held, len);
+	fail(r, kind, why);
+}
+
+static enum fault_kind
+end_kind(const struct fault *f)
+{
+	switch ((int)f->kind) {
+	case FAULT_UNAVAILABLE:
+		return FAULT_PROVIDER_UNREACHABLE;
+	case FAULT_OVERLOADED:
+	case FAULT_CAPACITY_EXCEEDED:
+		return FAULT_CAPACITY_EXCEEDED;
+	default:
+		return FAULT_PROVIDER_ERROR;
+	}
+}
+
+static void
+on_end(void *arg, const struct fault *f)
+{
+	struct relay *r = arg;
+
+	r->call = NULL;
+	if (f != NULL && !r->sse.is_done) {
+		fail(r, end_kind(f), f->why);
+	} else if (r->is_refusal) {
+		fail_refused(r);
+	} else if (r->result.is_stream && r->needs_done && !r->sse.is_done) {
+		fail(r, FAULT_TRUNCATED,
+		    "the provider's stream ended without its terminal event");
+	} else {
+		finish_whole(r);
+	}
+}
+
+static void
+on_total(void *arg)
+{
+	struct relay *r = arg;
+
+	if (r->sse.is_done)
+		finish_whole(r);
+	else
+		fail(r, FAULT_TOTAL_TIMEOUT,
+		    "the request took longer than its deadline");
+}
+
+static void
+on_silence(void *arg)
+{
+	struct relay *r = arg;
+
+	if (r->sse.is_done) {
+		finish_whole(r);
+	} else if (r->result.first_byte_us == 0) {
+		fail(r, FAULT_FIRST_BYTE_TIMEOUT,
+		    "no byte of an answer came within the deadline");
+	} else if (client_backlog(r->buyer) > 0) {
+		timer_start(r->silence, r->stall_ms); /* the buyer's slowness */
+	} else {
+		fail(r, FAULT_STREAM_STALLED,
+		    "the stream stood still for longer than the deadline");
+	}
+}
+
+/* ------------------------------------------------------------------ begin */
+
+static const struct http_events events = {on_head, on_body, on_end};
+
+static void
+on_refused_at_once(void *arg)
+{
+	struct relay *r = arg;
+
+	r->deferred = NULL;
+	finish(r);
+}
+
+struct pending *
+relay_ask(const struct relay_order *o,
+    void (*fn)(void *arg, const struct relay_result *r), void *arg)
+{
+	struct relay *r = mem_new(sizeof(*r));
+	struct fault f = {0};
+
+	r->pending.cancel = on_cancel;
+	r->buyer = o->buyer;
+	r->first_byte_ms = o->first_byte_ms;
+	r->stall_ms = o->stall_ms;
+	r->keepalive_ms = o->keepalive_ms;
+	r->needs_done = o->needs_done;
+	r->on_start = o->on_start;
+	r->fn = fn;
+	r->arg = arg;
+	r->held = evbuffer_new();
+	r->silence = timer_new(o->loop, on_silence, r);
+	r->keepalive = timer_new(o->loop, on_keepalive, r);
+	r->total = timer_new(o->loop, on_total, r);
+	client_on_drained(o->buyer, on_drained, r);
+	r->call = path_call(o->path, o->outgoing, &events, r, &f);
+	if (r->call == NULL) {
+		r->result.end = RELAY_FAILED;
+		fault_set(&r->result.fault, end_kind(&f), "%s", f.why);
+		r->deferred = loop_defer(o->loop, on_refused_at_once, r);
+	} else {
+		timer_start(r->silence, r->first_byte_ms);
+		timer_start(r->total, o->total_ms);
+	}
+	return &r->pending;
+}

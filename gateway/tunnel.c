@@ -1,0 +1,943 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The provider's door. Steps ask and judge; one driver walks the table; one
+ * line frees. Whatever ends a tunnel is one act: its offers and its path go
+ * at once, its question is cancelled, and LEDGER writes how it ended. The
+ * daemon is an untrusted server: nothing it says is believed before STATED.
+ */
+#include "gateway/tunnel.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/ratelimit.h"
+#include "gateway/event.h"
+#include "gateway/session.h"
+
+#define ADMITTED_BYTES 4096
+#define EVENTS_PER_S 20
+#define EVENTS_AGAIN_MS 1000
+#define SUSPECT_PAUSE_MS 10000 /* between two probes on suspicion */
+
+enum step { HELLO, STATED, ADMIT, ADMITTED, SERVING, LEDGER, CLOSE, WAIT };
+
+struct tunnel {
+	struct path path; /* first member */
+	TAILQ_ENTRY(tunnel) entry;
+	struct tunnels *all;
+	struct link *link;
+	struct log log;
+	enum step step;
+	struct pending *question;
+	struct pending *ending; /* the deferred walk to LEDGER */
+	struct session session;
+	char workspace[UUID_TEXT];
+	int64_t expires_at; /* its certificate, Unix ms */
+	bool is_known;	    /* the certificate was accepted */
+	bool is_serving;    /* it is in presence, its offers are out */
+	bool is_draining;
+	bool wants_probe, wants_judgement;
+	struct offer_source *source;
+	struct fault fault; /* why it ends, or why a question failed */
+	/* What it stated last, and how that was judged. */
+	struct arena *arena;	  /* of the statement now held */
+	struct arena *next_arena; /* of the one asked for */
+	struct statement statement, next_statement;
+	bool has_statement, has_next;
+	char nonce[65];
+	const struct catalog *catalog; /* the one it was judged by */
+	struct statement_verdict verdicts[STATEMENT_MODELS];
+	size_t accepted;
+	struct timer *probe;
+	struct timer *lease;
+	int64_t probed_ms; /* clock_mono_ms */
+	/* The events it tells. */
+	struct http_call *events;
+	struct evbuffer *lines;
+	struct timer *events_again;
+	struct ratelimit events_rate;
+	bool has_no_events;
+};
+
+struct tunnels {
+	struct tunnels_house house;
+	struct tunnels_settings settings;
+	struct link_listener *listener;
+	TAILQ_HEAD(, tunnel) list;
+	struct tunnels_counts counts;
+	bool is_draining;
+	void (*on_drained)(void *arg);
+	void *drained_arg;
+};
+
+/* ---------------------------------------------------------- table of steps */
+
+static enum step ask_statement(struct tunnel *t);
+static enum step judge_statement(struct tunnel *t);
+static enum step ask_admitted(struct tunnel *t);
+static enum step got_admitted(struct tunnel *t);
+static enum step serve(struct tunnel *t);
+static enum step write_end(struct tunnel *t);
+
+/* HELLO is also the re-probe of a tunnel that serves: offers stay out while
+ * the question is open, and STATED withdraws what no longer holds. */
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum step (*run)(struct tunnel *t);
+} steps[] = {
+/*	step		name		what happens	*/
+[HELLO]		= { "hello",	ask_statement	},
+[STATED]	= { "stated",	judge_statement	},
+[ADMIT]		= { "admit",	ask_admitted	},
+[ADMITTED]	= { "admitted",	got_admitted	},
+[SERVING]	= { "serving",	serve		},
+[LEDGER]	= { "ledger",	write_end	},
+};
+/* clang-format on */
+
+static void tunnel_free(struct tunnel *t);
+
+static void
+advance(struct tunnel *t)
+{
+	while (t->step != CLOSE) {
+		enum step next = steps[t->step].run(t);
+
+		if (next == WAIT) {
+			t->step++; /* the step below judges the answer */
+			return;
+		}
+		t->step = next;
+	}
+	tunnel_free(t); /* here, and nowhere else */
+}
+
+static void
+on_ending(void *arg)
+{
+	struct tunnel *t = arg;
+
+	t->ending = NULL;
+	t->step = LEDGER;
+	advance(t);
+}
+
+/* Nothing new goes down this tunnel from now on. */
+static void
+withdraw(struct tunnel *t)
+{
+	if (t->is_serving) {
+		t->is_serving = false;
+		t->all->counts.serving--;
+		presence_leave(t->all->house.presence, t->session.id);
+	}
+	offers_close(t->all->house.offers, &t->source);
+}
+
+/* The end, from any step and any callback; the walk to LEDGER happens at the
+ * top of the stack. */
+static void
+end(struct tunnel *t, const struct fault *why)
+{
+	if (t->ending != NULL)
+		return;
+	t->fault = *why;
+	withdraw(t);
+	pending_cancel(&t->question);
+	timer_stop(t->probe);
+	timer_stop(t->events_again);
+	t->ending = loop_defer(t->all->house.loop, on_ending, t);
+}
+
+static enum step
+fail(struct tunnel *t, const struct fault *why)
+{
+	end(t, why);
+	return WAIT; /* for on_ending */
+}
+
+/* -------------------------------------------------------------------- hello */
+
+static void
+on_statement(void *arg, const struct statement *st, const struct fault *f)
+{
+	struct tunnel *t = arg;
+
+	t->question = NULL;
+	t->has_next = st != NULL;
+	if (st != NULL)
+		t->next_statement = *st;
+	else
+		t->fault = *f;
+	advance(t);
+}
+
+static enum step
+ask_statement(struct tunnel *t)
+{
+	t->wants_probe = false;
+	t->probed_ms = clock_mono_ms();
+	t->all->counts.probes++;
+	arena_free(&t->next_arena);
+	t->next_arena = arena_new();
+	t->question = probe_ask(t->link, &t->all->settings.probe, t->next_arena,
+	    t->nonce, on_statement, t);
+	return WAIT;
+}
+
+/* ------------------------------------------------------------------- stated */
+
+static bool
+check_statement(struct tunnel *t, struct fault *f)
+{
+	if (!t->has_next)
+		return fault_set(f, t->fault.kind, "%s", t->fault.why);
+	if (t->has_statement && t->next_statement.slot != t->session.slot)
+		return fault_set(f, FAULT_INVALID,
+		    "the statement moves from slot %lld to %lld",
+		    (long long)t->session.slot,
+		    (long long)t->next_statement.slot);
+	return true;
+}
+
+static void
+keep_statement(struct tunnel *t)
+{
+	if (!t->has_next)
+		return;
+	if (t->has_statement)
+		statement_free(&t->statement);
+	arena_free(&t->arena);
+	t->statement = t->next_statement;
+	t->arena = t->next_arena;
+	t->next_arena = NULL;
+	t->has_statement = true;
+	t->has_next = false;
+	t->session.slot = t->statement.slot;
+}
+
+/* The facts of what is accepted: one for each (task, model). */
+static void
+publish(struct tunnel *t)
+{
+	static struct offer_facts facts[STATEMENT_MODELS * STATEMENT_TASKS];
+	const struct statement *st = &t->statement;
+	struct offer_provider *p = t->source->provider;
+	size_t count = 0;
+
+	for (size_t i = 0; i < st->model_count; i++) {
+		const struct statement_model *m = &st->models[i];
+		const struct catalog_artifact *a = t->verdicts[i].artifact;
+
+		if (t->verdicts[i].reason != STATEMENT_ACCEPTED)
+			continue;
+		for (size_t k = 0; k < m->task_count; k++)
+			facts[count++] =
+			    (struct offer_facts){m->tasks[k], m->canonical,
+				a->quantization, a->id, m->context_length};
+	}
+	offers_state(t->all->house.offers, t->source, facts, count);
+	p->capacity = (unsigned)st->max_concurrency;
+	p->is_in_doubt = false;
+	offers_set_direct(t->all->house.offers, p, st->direct, st->direct_count,
+	    st->direct_spki);
+}
+
+static bool
+open_source(struct tunnel *t, struct fault *f)
+{
+	if (t->source != NULL)
+		return true;
+	t->source = offers_open(t->all->house.offers, t->session.did,
+	    t->workspace, t->session.id, true);
+	if (t->source == NULL)
+		return fault_set(f, FAULT_LIMIT,
+		    "the device has too many tunnels here already");
+	return true;
+}
+
+static enum step
+judge_statement(struct tunnel *t)
+{
+	struct fault f;
+
+	t->wants_judgement = false;
+	if (!t->has_statement || t->has_next || t->fault.kind != FAULT_NONE)
+		if (!check_statement(t, &f))
+			return fail(t, &f);
+	keep_statement(t);
+	catalog_unref(&t->catalog);
+	t->catalog = catalog_ref(catalogs_now(t->all->house.catalogs));
+	t->accepted = statement_judge(
+	    &t->statement, t->catalog, t->workspace, t->verdicts);
+	if (t->is_serving)
+		publish(t); /* what no longer holds is withdrawn at once */
+	session_stated(&t->session, &t->statement, t->verdicts);
+	return ADMIT;
+}
+
+/* -------------------------------------------------------------------- admit */
+
+static void
+on_admitted(void *arg, const struct http_answer *a, const struct fault *f)
+{
+	struct tunnel *t = arg;
+
+	t->question = NULL;
+	if (f != NULL)
+		t->fault = *f;
+	else if (a->status < 200 || a->status > 299)
+		fault_set(&t->fault, FAULT_INVALID,
+		    "admitted was answered with status %d", a->status);
+	advance(t);
+}
+
+static enum step
+ask_admitted(struct tunnel *t)
+{
+	struct arena *a = arena_new();
+	struct http_outgoing o = {
+	    .method = "POST", .path = "/.well-known/assay/admitted"};
+
+	http_fields_add(&o.fields, a, "content-type", "application/json");
+	o.body = evbuffer_new();
+	evbuffer_add_printf(o.body, "%s",
+	    statement_answer(a, &t->statement, t->verdicts, t->session.id,
+		"none", "no_evidence"));
+	t->question = link_ask(t->link, &o, ADMITTED_BYTES,
+	    t->all->settings.admitted_ms, on_admitted, t);
+	evbuffer_free(o.body);
+	arena_free(&a);
+	return WAIT;
+}
+
+/* ------------------------------------------------------------------ serving */
+
+static void on_end_of_place(struct path *p, const struct fault *why);
+static void open_events(struct tunnel *t);
+
+static void
+enter(struct tunnel *t)
+{
+	struct presence_entry e = {.slot = t->session.slot,
+	    .since_ms = t->session.opened_at,
+	    .path = &t->path,
+	    .on_end = on_end_of_place};
+
+	memcpy(e.did, t->session.did, sizeof(e.did));
+	memcpy(e.session, t->session.id, sizeof(e.session));
+	presence_enter(t->all->house.presence, &e);
+	t->is_serving = true;
+	t->all->counts.serving++;
+	log_info(&t->log, "tunnel_serving", LOG_STR("session", t->session.id),
+	    LOG_STR("remote", t->session.remote),
+	    LOG_INT("slot", t->session.slot),
+	    LOG_STR("daemon", t->statement.daemon),
+	    LOG_INT("models", t->statement.model_count),
+	    LOG_INT("accepted", t->accepted));
+}
+
+static enum step
+got_admitted(struct tunnel *t)
+{
+	struct fault f;
+
+	if (t->fault.kind != FAULT_NONE)
+		return fail(t, &t->fault);
+	if (!t->is_serving) {
+		if (!open_source(t, &f))
+			return fail(t, &f);
+		publish(t);
+		enter(t);
+	}
+	return SERVING;
+}
+
+static int64_t
+random_between(int64_t least, int64_t most)
+{
+	if (most <= least)
+		return least;
+	return least + (int64_t)random_below((uint64_t)(most - least));
+}
+
+/* Rests here until something leads back to HELLO or STATED. */
+static enum step
+serve(struct tunnel *t)
+{
+	const struct tunnels_settings *s = &t->all->settings;
+
+	if (t->wants_probe)
+		return HELLO;
+	if (t->wants_judgement)
+		return STATED;
+	if (t->events == NULL && !t->has_no_events)
+		open_events(t);
+	timer_start(
+	    t->probe, random_between(s->reprobe_least_ms, s->reprobe_most_ms));
+	return WAIT;
+}
+
+/* Out of the rest in SERVING; in any other step it waits for it. */
+static bool
+is_resting(const struct tunnel *t)
+{
+	return t->step == SERVING + 1 && t->question == NULL &&
+	       t->ending == NULL && t->is_serving;
+}
+
+/* Not from inside the caller's step: through the loop. */
+static void
+wake(struct tunnel *t)
+{
+	if (is_resting(t))
+		timer_start(t->probe, 0);
+}
+
+static void
+on_probe(void *arg)
+{
+	struct tunnel *t = arg;
+
+	if (!t->wants_judgement)
+		t->wants_probe = true;
+	if (!is_resting(t))
+		return;
+	t->step = SERVING;
+	advance(t);
+}
+
+static void
+on_lease(void *arg)
+{
+	struct tunnel *t = arg;
+	struct fault f;
+
+	if (t->expires_at <= clock_unix_ms()) {
+		fault_set(&f, FAULT_EXPIRED,
+		    "the device certificate expired while it was connected");
+		end(t, &f);
+	} else if (t->has_statement) {
+		session_touch(&t->session, &t->statement, t->verdicts);
+	}
+}
+
+/* ------------------------------------------------------------------- events */
+
+static void
+on_load(struct tunnel *t, const struct event_line *e)
+{
+	struct offer_provider *p = t->source->provider;
+	double others = (double)(e->active + e->queued) - (double)p->active;
+
+	p->load = others <= 0 ? 0 : others / (double)p->capacity;
+	if (p->load > 1)
+		p->load = 1;
+}
+
+static void
+on_event(struct tunnel *t, const struct event_line *e)
+{
+	switch (e->kind) {
+	case EVENT_MODELS:
+		t->wants_probe = true;
+		wake(t);
+		break;
+	case EVENT_LOAD:
+		on_load(t, e);
+		break;
+	case EVENT_WINDOW:
+		t->source->provider->window_open = e->is_open;
+		break;
+	case EVENT_DRAINING:
+		t->source->is_draining = true;
+		break;
+	case EVENT_UNKNOWN:
+		break;
+	}
+}
+
+/* One whole line into `line`; false where none is there. */
+static bool
+next_line(struct evbuffer *from, char line[EVENT_LINE], size_t *len)
+{
+	size_t eol;
+	struct evbuffer_ptr at =
+	    evbuffer_search_eol(from, NULL, &eol, EVBUFFER_EOL_LF);
+
+	if (at.pos < 0 || at.pos > EVENT_LINE)
+		return false;
+	*len = (size_t)at.pos;
+	evbuffer_remove(from, line, *len);
+	evbuffer_drain(from, eol);
+	return true;
+}
+
+static bool
+take_lines(struct tunnel *t, struct fault *f)
+{
+	char line[EVENT_LINE];
+	struct event_line e;
+	size_t len;
+
+	while (t->source != NULL && next_line(t->lines, line, &len)) {
+		if (!event_read((struct text){line, len}, &e, f))
+			return false;
+		if (!ratelimit_take(&t->events_rate, 1, clock_mono_ms()))
+			return fault_set(f, FAULT_LIMIT,
+			    "more than %d events a second", EVENTS_PER_S);
+		on_event(t, &e);
+	}
+	return evbuffer_get_length(t->lines) <= EVENT_LINE ||
+	       fault_set(f, FAULT_LIMIT, "an event of more than %d bytes",
+		   EVENT_LINE);
+}
+
+static void
+on_events_head(void *arg, int status, const struct http_fields *fs)
+{
+	struct tunnel *t = arg;
+
+	(void)fs;
+	t->has_no_events = status != 200;
+}
+
+static void
+on_events_body(void *arg, struct evbuffer *data)
+{
+	struct tunnel *t = arg;
+	struct fault f;
+
+	http_call_credit(t->events, evbuffer_get_length(data));
+	if (t->has_no_events) {
+		evbuffer_drain(data, evbuffer_get_length(data));
+		return;
+	}
+	evbuffer_add_buffer(t->lines, data);
+	if (!take_lines(t, &f))
+		end(t, &f);
+}
+
+static void
+on_events_end(void *arg, const struct fault *f)
+{
+	struct tunnel *t = arg;
+
+	(void)f;
+	t->events = NULL;
+	if (!t->has_no_events && t->ending == NULL)
+		timer_start(t->events_again, EVENTS_AGAIN_MS);
+}
+
+static const struct http_events events_events = {
+    on_events_head, on_events_body, on_events_end};
+
+static void
+open_events(struct tunnel *t)
+{
+	struct arena *a = arena_new();
+	struct http_outgoing o = {
+	    .method = "GET", .path = "/.well-known/assay/events"};
+	struct fault f;
+
+	timer_stop(t->events_again);
+	evbuffer_drain(t->lines, evbuffer_get_length(t->lines));
+	http_fields_add(&o.fields, a, "accept", "application/x-ndjson");
+	t->events = link_call(t->link, &o, &events_events, t, &f);
+	if (t->events == NULL)
+		timer_start(t->events_again, EVENTS_AGAIN_MS);
+	arena_free(&a);
+}
+
+static void
+on_events_again(void *arg)
+{
+	struct tunnel *t = arg;
+
+	if (t->is_serving && t->events == NULL)
+		open_events(t);
+}
+
+/* --------------------------------------------------------------------- path */
+
+static struct http_call *
+call_path(struct path *p, struct http_outgoing *o,
+    const struct http_events *events, void *arg, struct fault *f)
+{
+	struct tunnel *t = (struct tunnel *)(void *)p;
+
+	return link_call(t->link, o, events, arg, f);
+}
+
+static void
+suspect_path(struct path *p, const struct fault *why)
+{
+	struct tunnel *t = (struct tunnel *)(void *)p;
+
+	if (clock_mono_ms() - t->probed_ms < SUSPECT_PAUSE_MS)
+		return;
+	log_info(&t->log, "tunnel_suspected",
+	    LOG_STR("code", fault_code(why->kind)), LOG_STR("why", why->why));
+	t->wants_probe = true;
+	wake(t);
+}
+
+static const struct path_ops path_ops = {call_path, suspect_path};
+
+/* A newer tunnel took the place: streams under way may finish here. */
+static void
+on_end_of_place(struct path *p, const struct fault *why)
+{
+	struct tunnel *t = (struct tunnel *)(void *)p;
+
+	t->fault = *why;
+	t->is_draining = true;
+	withdraw(t);
+	pending_cancel(&t->question);
+	http_call_cancel(&t->events);
+	timer_stop(t->events_again);
+	timer_stop(t->probe);
+	link_drain(t->link, t->all->settings.drain_ms);
+}
+
+/* ------------------------------------------------------------------- ledger */
+
+static enum step
+write_end(struct tunnel *t)
+{
+	const struct fault *f = &t->fault;
+
+	if (t->has_statement) {
+		t->all->counts.ended++;
+		session_ended(&t->session, f);
+	} else {
+		t->all->counts.refused++;
+	}
+	log_info(&t->log, t->has_statement ? "tunnel" : "tunnel_refused",
+	    LOG_STR("session", t->session.id),
+	    LOG_STR("remote", t->session.remote),
+	    LOG_STR("serial", t->session.serial),
+	    LOG_STR("code", fault_code(f->kind)), LOG_STR("why", f->why),
+	    LOG_INT("lived_ms", clock_unix_ms() - t->session.opened_at));
+	return CLOSE;
+}
+
+/* -------------------------------------------------------- link and its life */
+
+static bool
+check_device(struct tunnel *t, struct fault *f)
+{
+	const struct catalog *c = catalogs_now(t->all->house.catalogs);
+	const struct catalog_device *d;
+
+	if (!catalog_is_whole(c))
+		return fault_set(f, FAULT_UNAVAILABLE,
+		    "the devices have not been read from Postgres yet");
+	d = catalog_device_find(c, t->session.did);
+	if (d == NULL)
+		return fault_set(
+		    f, FAULT_DEVICE_UNKNOWN, "no such device is enrolled here");
+	if (d->is_revoked)
+		return fault_set(
+		    f, FAULT_DEVICE_REVOKED, "the device is revoked");
+	if (catalog_certificate_is_revoked(c, t->session.serial))
+		return fault_set(f, FAULT_DEVICE_REVOKED,
+		    "the certificate %s is revoked", t->session.serial);
+	if (d->is_suspended)
+		return fault_set(
+		    f, FAULT_REFUSED, "the device's workspace is suspended");
+	text_store(text_of(d->workspace), t->workspace, sizeof(t->workspace));
+	return true;
+}
+
+static bool
+check_certificate(struct tunnel *t, X509 *peer, struct fault *f)
+{
+	int64_t not_before, now = clock_unix_ms();
+
+	if (peer == NULL)
+		return fault_set(
+		    f, FAULT_UNTRUSTED, "no client certificate came");
+	if (!certificate_serial(
+		peer, t->session.serial, sizeof(t->session.serial)) ||
+	    !certificate_times(peer, &not_before, &t->expires_at))
+		return fault_set(f, FAULT_UNTRUSTED,
+		    "the client certificate can not be read");
+	if (!certificate_did(peer, t->session.did, sizeof(t->session.did), f))
+		return false;
+	if (now < not_before)
+		return fault_set(f, FAULT_NOT_YET_VALID,
+		    "the client certificate is not valid yet");
+	if (now >= t->expires_at)
+		return fault_set(
+		    f, FAULT_EXPIRED, "the client certificate has expired");
+	return check_device(t, f);
+}
+
+static void
+on_up(struct link *l, X509 *peer, void *arg)
+{
+	struct tunnel *t = arg;
+	struct fault f;
+
+	text_store(text_of(link_remote(l)), t->session.remote,
+	    sizeof(t->session.remote));
+	if (t->all->is_draining) {
+		fault_set(&f, FAULT_DRAINING, "this gateway is going away");
+		end(t, &f);
+		return;
+	}
+	if (!check_certificate(t, peer, &f)) {
+		t->log = log_child(t->all->house.log, "did", t->session.did);
+		end(t, &f);
+		return;
+	}
+	t->is_known = true;
+	t->log = log_child(t->all->house.log, "did", t->session.did);
+	timer_every(t->lease, t->all->settings.lease_ms);
+	advance(t);
+}
+
+static void
+on_down(struct link *l, const struct fault *why, void *arg)
+{
+	struct tunnel *t = arg;
+
+	if (t->session.remote[0] == '\0')
+		text_store(text_of(link_remote(l)), t->session.remote,
+		    sizeof(t->session.remote));
+	t->events = NULL;
+	end(t, t->is_draining ? &t->fault : why);
+}
+
+static void
+on_goaway(struct link *l, void *arg)
+{
+	struct tunnel *t = arg;
+
+	(void)l;
+	if (t->source != NULL)
+		t->source->is_draining = true;
+}
+
+static const struct link_events link_events = {on_up, on_down, NULL, on_goaway};
+
+static void
+new_session_id(char out[UUID_TEXT])
+{
+	uint8_t random[10];
+
+	random_bytes(random, sizeof(random));
+	uuid_v7(clock_unix_ms(), random, out);
+}
+
+static void
+on_accept(struct link *l, void *arg, const struct link_events **events,
+    void **events_arg)
+{
+	struct tunnels *all = arg;
+	struct tunnel *t = mem_new(sizeof(*t));
+
+	t->path.ops = &path_ops;
+	t->all = all;
+	t->link = l;
+	t->log = *all->house.log;
+	t->step = HELLO;
+	t->session.pg = all->house.pg;
+	t->session.log = all->house.log;
+	t->session.instance = all->settings.probe.instance;
+	t->session.opened_at = clock_unix_ms();
+	new_session_id(t->session.id);
+	t->probe = timer_new(all->house.loop, on_probe, t);
+	t->lease = timer_new(all->house.loop, on_lease, t);
+	t->events_again = timer_new(all->house.loop, on_events_again, t);
+	t->lines = evbuffer_new();
+	ratelimit_init(&t->events_rate, EVENTS_PER_S * 2, EVENTS_PER_S, 1000,
+	    clock_mono_ms());
+	TAILQ_INSERT_TAIL(&all->list, t, entry);
+	all->counts.accepted++;
+	*events = &link_events;
+	*events_arg = t;
+}
+
+static void
+tell_drained(struct tunnels *all)
+{
+	void (*fn)(void *arg) = all->on_drained;
+
+	if (fn == NULL || !TAILQ_EMPTY(&all->list))
+		return;
+	all->on_drained = NULL;
+	fn(all->drained_arg);
+}
+
+static void
+tunnel_free(struct tunnel *t)
+{
+	struct tunnels *all = t->all;
+
+	TAILQ_REMOVE(&all->list, t, entry);
+	withdraw(t);
+	pending_cancel(&t->question);
+	pending_cancel(&t->ending);
+	http_call_cancel(&t->events);
+	link_free(&t->link);
+	timer_free(&t->probe);
+	timer_free(&t->lease);
+	timer_free(&t->events_again);
+	evbuffer_free(t->lines);
+	if (t->has_statement)
+		statement_free(&t->statement);
+	if (t->has_next)
+		statement_free(&t->next_statement);
+	arena_free(&t->arena);
+	arena_free(&t->next_arena);
+	catalog_unref(&t->catalog);
+	mem_free(t);
+	tell_drained(all);
+}
+
+/* ------------------------------------------------------------- all of them */
+
+bool
+tunnels_open(const struct tunnels_house *h, const struct tunnels_settings *s,
+    struct tunnels **out, struct fault *f)
+{
+	struct tunnels *all = mem_new(sizeof(*all));
+	struct link_listener_settings ls = {.address = s->address,
+	    .tls = s->tls,
+	    .role = LINK_CLIENT,
+	    .links = s->links,
+	    .proxy_from = s->proxy_from};
+
+	all->house = *h;
+	all->settings = *s;
+	TAILQ_INIT(&all->list);
+	link_limits_default(&ls.limits);
+	all->listener = link_listen(h->loop, &ls, on_accept, all, h->log, f);
+	if (all->listener == NULL) {
+		mem_free(all);
+		return false;
+	}
+	*out = all;
+	return true;
+}
+
+unsigned
+tunnels_port(const struct tunnels *t)
+{
+	return link_listener_port(t->listener);
+}
+
+void
+tunnels_set_tls(struct tunnels *t, SSL_CTX *tls)
+{
+	link_listener_set_tls(t->listener, tls);
+}
+
+void
+tunnels_devices_changed(struct tunnels *all)
+{
+	struct tunnel *t;
+	struct fault f;
+
+	TAILQ_FOREACH(t, &all->list, entry)
+	if (t->is_known && !check_device(t, &f))
+		end(t, &f);
+}
+
+void
+tunnels_catalog_changed(struct tunnels *all)
+{
+	struct tunnel *t;
+
+	TAILQ_FOREACH(t, &all->list, entry)
+	{
+		t->wants_judgement = true;
+		wake(t);
+	}
+}
+
+void
+tunnels_drain(struct tunnels *all, void (*fn)(void *arg), void *arg)
+{
+	struct tunnel *t;
+	struct fault f;
+
+	fault_set(&f, FAULT_DRAINING, "this gateway is going away");
+	all->is_draining = true;
+	link_listener_pause(all->listener);
+	all->on_drained = fn;
+	all->drained_arg = arg;
+	TAILQ_FOREACH(t, &all->list, entry)
+	{
+		if (t->is_serving)
+			on_end_of_place(&t->path, &f);
+		else
+			end(t, &f);
+	}
+	tell_drained(all);
+}
+
+void
+tunnels_counts(const struct tunnels *t, struct tunnels_counts *out)
+{
+	*out = t->counts;
+}
+
+static json_t *
+describe(const struct tunnel *t)
+{
+	json_t *models = json_array();
+	char since[RFC3339_TEXT];
+
+	time_to_rfc3339(t->session.opened_at, since);
+	for (size_t i = 0; t->has_statement && i < t->statement.model_count;
+	     i++)
+		json_array_append_new(models,
+		    json_pack("{s:s, s:s}", "canonical",
+			t->statement.models[i].canonical, "verdict",
+			t->verdicts[i].reason == STATEMENT_ACCEPTED
+			    ? "accepted"
+			    : statement_reason_name(t->verdicts[i].reason)));
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:o}",
+	    "session", t->session.id, "did", t->session.did, "workspace",
+	    t->workspace, "slot", (json_int_t)t->session.slot, "remote",
+	    t->session.remote, "since", since, "step",
+	    t->is_draining    ? "drain"
+	    : is_resting(t)   ? "serving"
+	    : t->step < CLOSE ? steps[t->step].name
+			      : "close",
+	    "streams", (int)link_streams(t->link), "rtt_us",
+	    (json_int_t)link_rtt_us(t->link), "models", models);
+}
+
+json_t *
+tunnels_describe(const struct tunnels *all)
+{
+	json_t *list = json_array();
+	const struct tunnel *t;
+
+	TAILQ_FOREACH(t, &all->list, entry)
+	json_array_append_new(list, describe(t));
+	return list;
+}
+
+void
+tunnels_free(struct tunnels **ap)
+{
+	struct tunnels *all = *ap;
+
+	if (all == NULL)
+		return;
+	link_listener_free(&all->listener);
+	all->on_drained = NULL;
+	while (!TAILQ_EMPTY(&all->list))
+		tunnel_free(TAILQ_FIRST(&all->list));
+	mem_free(all);
+	*ap = NULL;
+}
