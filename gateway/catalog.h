@@ -43,6 +43,7 @@ struct catalog_model {
 	const char *display_name;
 	bool is_withdrawn;
 	int64_t context_length; /* 0: unknown */
+	int64_t created_at;	/* Unix ms */
 	const char *const *tasks;
 	size_t task_count;
 	const struct catalog_artifact *const *artifacts;

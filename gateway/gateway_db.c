@@ -51,17 +51,18 @@ const struct pg_statement gateway_statements[] = {
  * several kinds in one shape, in the order in which they need each other. */
 [LOAD_MODELS] = {"load_models",
 	"SELECT 0 AS kind, version::text AS a, NULL AS b, NULL AS c, NULL AS d,"
-	" NULL AS e FROM assay.change WHERE area = 'catalog'"
-	" UNION ALL SELECT 1, name, path, multipart::text, NULL, NULL"
+	" NULL AS e, NULL AS f FROM assay.change WHERE area = 'catalog'"
+	" UNION ALL SELECT 1, name, path, multipart::text, NULL, NULL, NULL"
 	" FROM assay.task"
 	" UNION ALL SELECT 2, canonical, workspace_id::text, display_name,"
-	" context_length::text, (state = 'withdrawn')::text FROM assay.model"
-	" UNION ALL SELECT 3, canonical, task, NULL, NULL, NULL"
+	" context_length::text, (state = 'withdrawn')::text,"
+	" (" MS("created_at") ")::text FROM assay.model"
+	" UNION ALL SELECT 3, canonical, task, NULL, NULL, NULL, NULL"
 	" FROM assay.model_task"
 	" UNION ALL SELECT 4, id::text, canonical, runtime::text, quantization,"
-	" (state = 'withdrawn')::text FROM assay.artifact"
+	" (state = 'withdrawn')::text, NULL FROM assay.artifact"
 	" UNION ALL SELECT 5, artifact_id::text, encode(sha256, 'hex'), NULL,"
-	" NULL, NULL FROM assay.artifact_file"
+	" NULL, NULL, NULL FROM assay.artifact_file"
 	" ORDER BY kind", 0},
 [LOAD_DEVICES] = {"load_devices",
 	"SELECT 0 AS kind, version::text AS a, NULL AS b, NULL AS c, NULL AS d,"

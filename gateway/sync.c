@@ -83,7 +83,6 @@ on_part(void *arg, struct draft **d, int64_t version, const struct fault *f)
 			    LOG_STR("why", f->why));
 		return;
 	}
-	r->is_dirty = false;
 	take_part(r, d, version);
 	if (again)
 		read_part(r);
@@ -96,6 +95,7 @@ read_part(struct reading *r)
 		r->is_dirty = true;
 		return;
 	}
+	r->is_dirty = false;
 	r->question = gateway_db_load(r->sync->pg, r->part, on_part, r);
 }
 
