@@ -11,7 +11,8 @@
 #include "client/command.h"
 
 static const struct command *const groups[] = {migrate_commands,
-    account_commands, device_commands, catalog_commands, request_commands};
+    account_commands, device_commands, catalog_commands, request_commands,
+    route_commands};
 #define GROUPS (sizeof groups / sizeof *groups)
 
 static const struct option_rule common_options[] = {
