@@ -69,6 +69,7 @@ struct policy_tdx {
 	bool allow_perfmon;    /* default false */
 	bool allow_migratable; /* default false */
 	bool xfam_ignores_cet; /* Contrast compares without bits 11, 12 */
+	bool memory_integrity; /* from manifests: SGX type 2 in the PCK */
 };
 
 struct policy_snp {
@@ -92,6 +93,10 @@ struct policy_snp {
 	int64_t guest_policy;	       /* exact value, -1: not asked */
 	int64_t platform_info;	       /* exact value, -1: not asked */
 	int64_t min_launch_mitigation; /* bits that must be set, v5 */
+	/* Bits of the guest policy and platform info that must or must not be
+	 * set; from manifests, not from JSON policies. */
+	uint64_t guest_must, guest_must_not;
+	uint64_t platform_must, platform_must_not;
 	bool any_workload;
 	bool allow_smt;		    /* default true */
 	bool allow_migration_agent; /* default false */

@@ -557,6 +557,11 @@ policy_platform(struct examined *x)
 		held &= check(x, k->has_configuration && !k->dynamic_platform,
 		    "tdx.policy_static_platform", SOURCE_HARDWARE, CODE_POLICY,
 		    "dynamic or unknown", "static");
+	if (t->memory_integrity)
+		held &= check(x, k->sgx_type == 2, "tdx.policy_integrity",
+		    SOURCE_HARDWARE, CODE_POLICY,
+		    verdict_format(x->v, "SGX type %u", k->sgx_type),
+		    "type 2, with integrity");
 	if (t->smt_disabled)
 		held &=
 		    check(x, k->has_configuration && !k->smt, "tdx.policy_smt",

@@ -11,6 +11,12 @@ const struct vector_kind vector_kinds[] = {
 	{"tdx",           "tdx/cases.json",           NULL, vector_tdx},
 	{"tdx synthetic", "tdx/synthetic/cases.json", NULL, vector_tdx},
 	{"apple", "apple/cases.json", NULL, vector_apple},
+	{"snp",           "snp/cases.json",           NULL, vector_snp},
+	{"snp synthetic", "snp/synthetic/cases.json", NULL, vector_snp},
+	{"contrast", "contrast/cases.json", "manifest_cases",
+	    vector_contrast_manifest},
+	{"contrast", "contrast/cases.json", "report_data",
+	    vector_contrast_report_data},
 	{NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

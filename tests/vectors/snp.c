@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SNP reports with leaf, chain and list of each case, under the strict policy
+ * that the index describes; and Contrast manifests over such reports.
+ */
+#include "attestation/snp.h"
+
+#include <string.h>
+
+#include "attestation/binding.h"
+#include "base/codec.h"
+#include "base/json.h"
+#include "tests/vectors/vectors.h"
+
+/* Everything a case gives but the report. */
+struct given {
+	struct anchors *anchors;
+	struct snp_source source;
+	bool has_list;
+	int64_t now;
+};
+
+static bool
+test_roots(struct vector *x, struct given *g, const char *root)
+{
+	static const char *const names[SNP_PRODUCTS] = {
+	    "Milan", "Genoa", "Turin"};
+	const char *product = vector_string(x, "product");
+	int i;
+
+	for (i = 0; i < SNP_PRODUCTS; i++) {
+		if (product == NULL || strcmp(names[i], product) != 0)
+			continue;
+		anchors_test_any(g->anchors, ANCHOR_AMD_ASK_MILAN + i);
+		anchors_test_any(g->anchors, ANCHOR_AMD_ASVK_MILAN + i);
+		return vector_anchor(
+		    x, g->anchors, ANCHOR_AMD_ARK_MILAN + i, root);
+	}
+	return vector_fail(x, "the case names no known product");
+}
+
+/* A real case names one chain file, a synthetic one its parts. */
+static bool
+read_chain(struct vector *x, struct given *g)
+{
+	const char *root = vector_string(x, "root");
+	struct bytes upper, ark;
+	char *both;
+
+	if (vector_string(x, "chain") != NULL) {
+		if (!vector_member_file(x, "chain", &upper))
+			return false;
+		g->source.chain =
+		    (struct text){(const char *)upper.at, upper.len};
+		return true;
+	}
+	if (!vector_member_file(x, "intermediate", &upper) ||
+	    !vector_member_file(x, "root", &ark) || !test_roots(x, g, root))
+		return false;
+	both = arena_printf(x->a, "%.*s%.*s", (int)upper.len,
+	    (const char *)upper.at, (int)ark.len, (const char *)ark.at);
+	g->source.chain = text_of(both);
+	return true;
+}
+
+static bool
+read_given(struct vector *x, struct given *g)
+{
+	memset(g, 0, sizeof(*g));
+	g->anchors = anchors_test_new();
+	g->has_list = vector_string(x, "crl") != NULL;
+	return vector_member_file(x, "leaf", &g->source.leaf) &&
+	       read_chain(x, g) &&
+	       (!g->has_list || vector_member_file(x, "crl", &g->source.crl)) &&
+	       vector_time(x, &g->now);
+}
+
+/* No debug and no migration agent are the defaults; VMPL 0 is asked for in
+ * the synthetic cases only. */
+static struct policy
+strict(const struct vector *x, bool has_list)
+{
+	struct policy p = policy_defaults();
+
+	p.version = 1;
+	p.require = REQUIRE_CPU;
+	p.revocation = has_list;
+	p.snp.present = p.snp.any_workload = true;
+	p.snp.max_vmpl = strstr(x->index, "synthetic") != NULL ? 0 : 3;
+	return p;
+}
+
+static void
+judge(struct given *g, struct bytes *report, const struct policy *p,
+    struct verdict *v)
+{
+	struct snp_key *k = NULL;
+	struct snp_report out;
+
+	if (snp_key_new(&g->source, g->anchors, p->revocation, v, &k) &&
+	    (report == NULL ? snp_key_check_time(k, g->now, v)
+			    : snp_verify(*report, k, p, g->now, v, &out)))
+		verdict_conclude(v);
+	snp_key_free(&k);
+}
+
+bool
+vector_snp(struct vector *x)
+{
+	struct given g;
+	struct policy p;
+	struct bytes report;
+	struct verdict v;
+	bool passed, whole = vector_string(x, "report") != NULL;
+
+	passed = read_given(x, &g) &&
+		 (!whole || vector_member_file(x, "report", &report));
+	if (passed) {
+		p = strict(x, g.has_list);
+		verdict_init(&v, x->a, g.now);
+		judge(&g, whole ? &report : NULL, &p, &v);
+		passed = vector_expect(x, &v, vector_string(x, "expect"));
+	}
+	anchors_test_free(&g.anchors);
+	return passed;
+}
+
+/* The case of snp/cases.json that says how a report verifies. */
+static json_t *
+case_of_report(struct vector *x, const char *report)
+{
+	struct bytes index;
+	struct fault f = {0};
+	json_t *doc = NULL, *c, *found = NULL;
+	const char *name, *expect;
+	size_t i;
+
+	if (!vector_file(x, "snp/cases.json", &index) ||
+	    !json_read((struct text){(const char *)index.at, index.len},
+		index.len, &doc, &f))
+		return NULL;
+	json_array_foreach(doc, i, c)
+	{
+		name = json_string_value(json_object_get(c, "report"));
+		expect = json_string_value(json_object_get(c, "expect"));
+		if (found == NULL && name != NULL && expect != NULL &&
+		    strcmp(name, report) == 0 && strcmp(expect, "accept") == 0)
+			found = json_incref(c);
+	}
+	json_free(&doc);
+	return found;
+}
+
+static bool
+manifest_accepts(
+    struct vector *x, struct given *g, struct bytes *report, const char *expect)
+{
+	struct policy *policies[CONTRAST_POLICIES_MAX];
+	struct verdict v = {0};
+	struct fault f = {0};
+	size_t i, count;
+	char *manifest = json_write(x->a, json_object_get(x->c, "manifest"));
+
+	if (!policy_of_contrast(x->a, text_of(manifest), policies, &count, &f))
+		return vector_expect_plain(
+		    x, false, CODE_BAD_POLICY, f.why, expect);
+	for (i = 0; i < count && v.outcome != VERDICT_VERIFIED; i++) {
+		policies[i]->revocation = g->has_list;
+		policies[i]->snp.max_vmpl = 3;
+		verdict_init(&v, x->a, g->now);
+		judge(g, report, policies[i], &v);
+	}
+	return vector_expect(x, &v, expect);
+}
+
+bool
+vector_contrast_manifest(struct vector *x)
+{
+	const char *path = vector_string(x, "report");
+	const char *expect = vector_string(x, "expect");
+	struct vector inner = *x;
+	struct given g = {0};
+	struct bytes report;
+	json_t *c;
+	bool passed;
+
+	if (path == NULL || (c = case_of_report(x, path)) == NULL)
+		return vector_fail(x, "no SNP case has this report");
+	inner.c = c;
+	passed = (read_given(&inner, &g) && vector_file(x, path, &report)) ||
+		 vector_fail(x, "%s", inner.why);
+	passed = passed && manifest_accepts(x, &g, &report, expect);
+	anchors_test_free(&g.anchors);
+	json_decref(c);
+	return passed;
+}
+
+static struct bytes
+hex_member(struct vector *x, const char *name)
+{
+	const char *hex = vector_string(x, name);
+	size_t len = 0, size = hex != NULL ? strlen(hex) / 2 + 1 : 1;
+	uint8_t *at = arena_alloc(x->a, size);
+
+	if (hex == NULL || !hex_decode(text_of(hex), at, size, &len))
+		len = 0;
+	return bytes_of(at, len);
+}
+
+bool
+vector_contrast_report_data(struct vector *x)
+{
+	const char *root = vector_string(x, "root_ca_pem");
+	const char *mesh = vector_string(x, "mesh_ca_pem");
+	struct bytes wanted = hex_member(x, "report_data");
+	struct binding_contrast b = {
+	    .nonce = hex_member(x, "nonce"),
+	    .transition = hex_member(x, "transition_digest"),
+	};
+	uint8_t seen[REPORT_DATA];
+
+	if (root == NULL || mesh == NULL || wanted.len != REPORT_DATA)
+		return vector_fail(x, "the case lacks a member");
+	b.root_ca = bytes_of(root, strlen(root));
+	b.mesh_ca = bytes_of(mesh, strlen(mesh));
+	binding_contrast(&b, seen);
+	return bytes_equal(bytes_of(seen, sizeof(seen)), wanted) ||
+	       vector_fail(x, "other report data");
+}
