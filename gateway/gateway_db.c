@@ -442,6 +442,7 @@ read_model_row(struct draft *d, const struct pg_rows *rows, int i)
 			   .workspace = pg_text(rows, i, 2),
 			   .display_name = pg_text(rows, i, 3),
 			   .context_length = pg_i64(rows, i, 4),
+			   .created_at = pg_i64(rows, i, 6),
 			   .is_withdrawn = pg_bool(rows, i, 5)});
 		break;
 	case 3:
