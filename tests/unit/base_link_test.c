@@ -107,8 +107,7 @@ static const struct link_events events = {
 };
 
 static void
-on_accept(struct link *l, void *arg, const struct link_events **e,
-    void **e_arg)
+on_accept(struct link *l, void *arg, const struct link_events **e, void **e_arg)
 {
 	struct world *w = arg;
 
@@ -201,13 +200,13 @@ listen_now(struct world *w)
 	struct fault f;
 
 	w->settings.limits = w->limits;
-	w->listener = link_listen(w->loop, &w->settings, on_accept, w, &w->log,
-	    &f);
+	w->listener =
+	    link_listen(w->loop, &w->settings, on_accept, w, &w->log, &f);
 	if (w->listener == NULL)
 		fail_msg("%s", f.why);
 	if (strncmp(w->settings.address, "unix:", 5) == 0)
-		snprintf(w->address, sizeof w->address, "%s",
-		    w->settings.address);
+		snprintf(
+		    w->address, sizeof w->address, "%s", w->settings.address);
 	else
 		snprintf(w->address, sizeof w->address, "127.0.0.1:%u",
 		    link_listener_port(w->listener));
@@ -353,8 +352,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_reversed_roles, set_up,
-		tear_down),
+	    cmocka_unit_test_setup_teardown(
+		test_reversed_roles, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,16 +18,16 @@ struct certificate {
 	EVP_PKEY *key;
 	X509 *x509;
 	char folder[64];
-	char file[128];     /* the certificate */
+	char file[128];	    /* the certificate */
 	char key_file[128]; /* its key */
 };
 
 struct certificate_wish {
-	const char *name;    /* common name */
-	const char *san;     /* "DNS:localhost,IP:127.0.0.1", or NULL */
-	const char *usage;   /* "clientAuth", "serverAuth", or NULL */
-	long from_s;         /* validity, relative to now; */
-	long until_s;        /* both 0: from an hour ago for a day */
+	const char *name;  /* common name */
+	const char *san;   /* "DNS:localhost,IP:127.0.0.1", or NULL */
+	const char *usage; /* "clientAuth", "serverAuth", or NULL */
+	long from_s;	   /* validity, relative to now; */
+	long until_s;	   /* both 0: from an hour ago for a day */
 	bool ca;
 };
 
@@ -82,10 +82,10 @@ certificate_make(struct certificate *c, const struct certificate *issuer,
 	X509_set_version(c->x509, 2);
 	BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(c->x509));
 	BN_free(serial);
-	X509_gmtime_adj(X509_getm_notBefore(c->x509),
-	    given ? w->from_s : -3600);
-	X509_gmtime_adj(X509_getm_notAfter(c->x509),
-	    given ? w->until_s : 86400);
+	X509_gmtime_adj(
+	    X509_getm_notBefore(c->x509), given ? w->from_s : -3600);
+	X509_gmtime_adj(
+	    X509_getm_notAfter(c->x509), given ? w->until_s : 86400);
 	name = X509_get_subject_name(c->x509);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
 	    (const unsigned char *)w->name, -1, -1, 0);
@@ -96,11 +96,11 @@ certificate_make(struct certificate *c, const struct certificate *issuer,
 	    NID_basic_constraints,
 	    w->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
 	if (w->usage != NULL)
-		certificate_extend(c->x509, c->x509, NID_ext_key_usage,
-		    w->usage);
+		certificate_extend(
+		    c->x509, c->x509, NID_ext_key_usage, w->usage);
 	if (w->san != NULL)
-		certificate_extend(c->x509, c->x509, NID_subject_alt_name,
-		    w->san);
+		certificate_extend(
+		    c->x509, c->x509, NID_subject_alt_name, w->san);
 	if (X509_sign(c->x509, issuer == NULL ? c->key : issuer->key,
 		EVP_sha256()) == 0)
 		abort();
