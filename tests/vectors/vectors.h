@@ -70,6 +70,17 @@ bool vector_contrast_report_data(struct vector *x);
 bool vector_nvidia(struct vector *x);
 bool vector_nras(struct vector *x);
 bool vector_apple(struct vector *x);
+bool vector_dstack(struct vector *x);
+bool vector_dstack_compose(struct vector *x);
+bool vector_dstack_actions(struct vector *x);
+bool vector_binding(struct vector *x);
+bool vector_ionet_nonce(struct vector *x);
+bool vector_eip191(struct vector *x);
+bool vector_chat_signature(struct vector *x);
+bool vector_near_e2ee(struct vector *x);
+bool vector_privatemode(struct vector *x);
+bool vector_privatemode_single(struct vector *x);
+bool vector_aci(struct vector *x);
 
 /* Flips and cuts of accepted cases: vectors --mutate (mutate.c). */
 struct mutation {
