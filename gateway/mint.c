@@ -71,10 +71,12 @@ static void
 on_redial(void *arg)
 {
 	struct mint *m = arg;
+	struct link_limits limits;
 
+	link_limits_default(&limits);
 	link_free(&m->link);
 	m->link = link_dial(m->loop, m->address, m->tls, m->server_name,
-	    LINK_CLIENT, NULL, &events, m, &m->log);
+	    LINK_CLIENT, &limits, &events, m, &m->log);
 }
 
 struct mint *
