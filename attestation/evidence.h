@@ -7,6 +7,7 @@
  *
  * The bundle, as it travels in a statement or stands in a file:
  * {"binding": "assay" | "dstack" | "dstack-tls", "nonce": hex (32 bytes),
+ *  "bound": {"did", "tls_spki_sha256", "statement_sha256", "signing_key"},
  *  "items": [
  *   {"kind": "tdx", "quote": base64},
  *   {"kind": "snp", "report": base64, "certificates": [base64 DER, …]},
@@ -35,7 +36,7 @@
  * came from its source (Unix ms), for the policy's maximum age. Names:
  *   "tdx/tcb/<fmspc hex>"  answer of the TDX TCB info service, bundled form
  *                          with its issuer chain (tdx_collateral.h)
- *   "amd/crl/<Product>", "amd/chain/<Product>/<vcek|vlek>",
+ *   "amd/crl/<Product>/<vcek|vlek>", "amd/chain/<Product>/<vcek|vlek>",
  *   "amd/vcek/<hwid hex>/<tcb hex>", "nvidia/crl/<name>",
  *   "nvidia/rim/<id>", "nras/jwks" */
 struct collateral_item {
@@ -102,6 +103,12 @@ struct verifier {
 	    struct examination *x, const json_t *item, struct verdict *v);
 };
 const struct verifier *verifier_find(const char *kind);
+
+/* The verifiers of "tdx" and "snp" (cpu_evidence.c). */
+extern const struct verifier tdx_verifier;
+extern const struct verifier snp_verifier;
+bool cpu_needs(struct arena *a, const json_t *item, const char **out,
+    size_t *count, struct fault *f);
 
 /* Judges a bundle. Always concludes *v (verdict_init first). */
 void evidence_judge(

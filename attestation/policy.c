@@ -148,7 +148,6 @@ static const struct field top_fields[] = {
 	{"kms_roots",            F_TEXTS, AT(kms_roots), 0, 0},
 	{"max_collateral_age_s", F_INT,   AT(max_collateral_age_s),
 	    1, 10LL * 366 * 86400},
-	{"max_evidence_age_s",   F_INT,   AT(max_evidence_age_s), 1, 86400},
 	{"max_verdict_age_s",    F_INT,   AT(max_verdict_age_s), 1, 30 * 86400},
 	{"revocation",           F_BOOL,  AT(revocation), 0, 0},
 	{"signing_addresses",    F_TEXTS, AT(signing_addresses), 0, 0},
@@ -172,7 +171,6 @@ policy_defaults(void)
 	memset(&p, 0, sizeof(p));
 	p.revocation = true;
 	p.max_collateral_age_s = 30LL * 86400;
-	p.max_evidence_age_s = 300;
 	p.max_verdict_age_s = 3600;
 	p.tdx.accept_status = (struct policy_texts){true, 1, up_to_date};
 	p.tdx.allow_pks = true;
@@ -518,14 +516,14 @@ contradiction_free(const struct policy *p, struct fault *f)
 	if (!sections_agree(p, f) || !statuses_known(&t->accept_status, f) ||
 	    !products_known(s, f))
 		return false;
-	pinned = t->mrtd.given || t->mrconfigid.given || t->rtmr[1].given ||
-		 t->rtmr[2].given || t->rtmr[3].given ||
+	pinned = p->workloads.given || t->mrtd.given || t->mrconfigid.given ||
+		 t->rtmr[1].given || t->rtmr[2].given || t->rtmr[3].given ||
 		 t->config_prefix.given || p->dstack.compose_hashes.given ||
 		 p->dstack.app_ids.given;
 	if (t->present && !workload_pinned("tdx", pinned, t->any_workload, f))
 		return false;
-	pinned = s->measurement.given || s->host_data.given ||
-		 s->id_keys.given || s->author_keys.given;
+	pinned = p->workloads.given || s->measurement.given ||
+		 s->host_data.given || s->id_keys.given || s->author_keys.given;
 	return !s->present ||
 	       workload_pinned("snp", pinned, s->any_workload, f);
 }

@@ -153,8 +153,9 @@ struct policy {
 	unsigned require;
 	bool revocation;	      /* default true */
 	int64_t max_collateral_age_s; /* default 30 days */
-	int64_t max_evidence_age_s;   /* of a nonce or token; default 300 */
 	int64_t max_verdict_age_s;    /* default 1 hour */
+	/* Hex of what the CPU carries about its workload: HOSTDATA (SNP);
+	 * MRCONFIGID, its first 32 bytes, or the compose hash in it (TDX). */
 	struct policy_texts workloads;
 	struct policy_texts image_digests;
 	struct policy_texts kms_roots;

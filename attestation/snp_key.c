@@ -141,6 +141,27 @@ read_certificate(struct bytes b, X509 **out, struct fault *f)
 }
 
 static bool
+read_upper(const struct snp_source *s, struct chain *out, struct fault *f)
+{
+	if (s->chain.len > 0)
+		return chain_read_pem(s->chain, out, f);
+	return chain_add_der(out, s->ask, f) && chain_add_der(out, s->ark, f);
+}
+
+bool
+snp_leaf_peek(struct bytes leaf, enum snp_key_kind *kind,
+    enum snp_product *product, struct fault *f)
+{
+	struct snp_key k = {0};
+	bool read = read_certificate(leaf, &k.leaf, f) && read_leaf(&k, f);
+
+	X509_free(k.leaf);
+	*kind = k.kind;
+	*product = k.product;
+	return read;
+}
+
+static bool
 walk(struct snp_key *k, const struct chain *upper, struct fault *f)
 {
 	struct chain_rules rules = {.anchors = k->anchors,
@@ -220,7 +241,7 @@ snp_key_new(const struct snp_source *s, const struct anchors *anchors,
 	       verdict_check_fault(
 		   v, read_leaf(k, &f), "snp.leaf", SOURCE_VERIFIER, &f) &&
 	       verdict_check_fault(v,
-		   chain_read_pem(s->chain, &upper, &f) && walk(k, &upper, &f),
+		   read_upper(s, &upper, &f) && walk(k, &upper, &f),
 		   "snp.chain", SOURCE_VERIFIER, &f) &&
 	       check_list(k, s, &upper, revocation, v);
 	chain_free(&upper);

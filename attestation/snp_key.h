@@ -16,8 +16,9 @@
 
 struct snp_source {
 	struct bytes leaf; /* DER or PEM */
-	struct text chain; /* PEM: ASK or ASVK, then ARK */
-	struct bytes crl;  /* DER or PEM; empty where there is none */
+	struct text chain; /* PEM: ASK or ASVK, then ARK; or in DER: */
+	struct bytes ask, ark;
+	struct bytes crl; /* DER or PEM; empty where there is none */
 };
 
 struct snp_key {
@@ -40,6 +41,9 @@ void snp_key_free(struct snp_key **k);
 /* The times, as checks and renewal. */
 bool snp_key_check_time(
     const struct snp_key *k, int64_t now_ms, struct verdict *v);
+/* What an unverified leaf says it is, for finding what it needs. */
+bool snp_leaf_peek(struct bytes leaf, enum snp_key_kind *kind,
+    enum snp_product *product, struct fault *f);
 const char *snp_product_name(enum snp_product p);
 
 #endif
