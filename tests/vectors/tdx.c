@@ -42,12 +42,16 @@ judge(struct vector *x, const struct anchors *anchors, struct bytes quote,
 	struct tdx_collateral *c = NULL;
 	struct tdx_judgement out;
 	struct tdx_source source;
+	struct tdx_quote q;
 	struct verdict v;
 	struct fault f = {0};
 	bool passed;
 
 	verdict_init(&v, x->a, now);
-	if (verdict_need_fault(&v,
+	/* As the bundle's verifier does: first what kind of quote it is. */
+	if (verdict_check_fault(&v, tdx_quote_read(quote, &q, &f),
+		"tdx.quote_format", SOURCE_VERIFIER, &f) &&
+	    verdict_need_fault(&v,
 		tdx_source_of_bundle(x->a,
 		    (struct text){(const char *)bundle.at, bundle.len}, &source,
 		    &f),
