@@ -324,6 +324,8 @@ run(unsigned number, void *arg)
 	w.drain = timer_new(w.house.loop, on_drain_over, &w);
 	worker_signals(w.house.loop, on_drain, on_reload, &w);
 	if (open_all(&w, number, &f)) {
+		log_info(&w.house.log, "ready",
+		    LOG_STR("version", ASSAY_VERSION));
 		loop_run(w.house.loop);
 		status = 0;
 	} else {
