@@ -14,14 +14,14 @@
 #include "base/tls.h"
 
 struct server_limits {
-	size_t head_bytes;       /* request line and fields; default 64 KiB */
-	size_t fields;           /* default 100 */
-	size_t body_bytes;       /* default 1 MiB */
-	unsigned connections;    /* default 10,000 */
-	int64_t head_ms;         /* from accept, or the request's first byte */
-	int64_t body_ms;         /* from the head's end to the body's */
-	int64_t idle_ms;         /* between requests */
-	size_t backlog_low;      /* on_drained under it; default 64 KiB */
+	size_t head_bytes;    /* request line and fields; default 64 KiB */
+	size_t fields;	      /* default 100 */
+	size_t body_bytes;    /* default 1 MiB */
+	unsigned connections; /* default 10,000 */
+	int64_t head_ms;      /* from accept, or the request's first byte */
+	int64_t body_ms;      /* from the head's end to the body's */
+	int64_t idle_ms;      /* between requests */
+	size_t backlog_low;   /* on_drained under it; default 64 KiB */
 };
 void server_limits_default(struct server_limits *out);
 
