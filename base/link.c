@@ -463,7 +463,9 @@ name_server(SSL *ssl, const char *name)
 	    evutil_inet_pton(AF_INET6, name, address) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(
 			   SSL_get0_param(ssl), name) == 1;
-	return SSL_set_tlsext_host_name(ssl, name) == 1 &&
+	/* The macro for this drops const. */
+	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+		   TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name) == 1 &&
 	       SSL_set1_host(ssl, name) == 1;
 }
 
