@@ -141,24 +141,23 @@ bool
 binding_actions(struct text actions, const uint8_t nonce[BINDING_NONCE],
     uint8_t out[REPORT_DATA], struct fault *f)
 {
-	struct arena *a;
+	struct arena *a = arena_new();
 	json_t *list = NULL;
-	const char *canonical;
+	const char *canonical = NULL;
+	bool ok = json_read(actions, ACTIONS_MAX, &list, f);
 
-	if (!json_read(actions, ACTIONS_MAX, &list, f))
-		return false;
-	if (!json_is_array(list)) {
-		json_free(&list);
-		return fault_set(
-		    f, FAULT_INVALID, "compose actions are not an array");
+	if (ok && json_is_array(list))
+		canonical = json_write_canonical(a, list);
+	if (ok && canonical == NULL)
+		ok = fault_set(f, FAULT_INVALID,
+		    "compose actions are not an array of plain values");
+	if (ok) {
+		sha256(bytes_of(canonical, strlen(canonical)), out);
+		memcpy(out + 32, nonce, BINDING_NONCE);
 	}
-	a = arena_new();
-	canonical = json_write_canonical(a, list);
-	sha256(bytes_of(canonical, strlen(canonical)), out);
-	memcpy(out + 32, nonce, BINDING_NONCE);
-	arena_free(&a);
 	json_free(&list);
-	return true;
+	arena_free(&a);
+	return ok;
 }
 
 bool
