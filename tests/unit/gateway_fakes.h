@@ -256,4 +256,37 @@ run_for(struct loop *l, int64_t ms)
 	timer_free(&t);
 }
 
+struct run_until {
+	struct loop *loop;
+	bool (*claim)(void *arg);
+	void *arg;
+	bool is_true;
+};
+
+static inline void
+fake_look(void *arg)
+{
+	struct run_until *u = arg;
+
+	u->is_true = u->claim(u->arg);
+	if (u->is_true)
+		loop_stop(u->loop);
+}
+
+/* Lets the loop run until the claim holds; false after five seconds. */
+static inline bool
+run_until(struct loop *l, bool (*claim)(void *arg), void *arg)
+{
+	struct run_until u = {l, claim, arg, false};
+	struct timer *look = timer_new(l, fake_look, &u);
+	struct timer *patience = timer_new(l, fake_stop, l);
+
+	timer_every(look, 1);
+	timer_start(patience, 5000);
+	loop_run(l);
+	timer_free(&look);
+	timer_free(&patience);
+	return u.is_true;
+}
+
 #endif
