@@ -372,27 +372,37 @@ nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
 	return ok;
 }
 
+/* How many of the switches call themselves by this id. */
+static size_t
+switches_of(const uint8_t pdi[NVIDIA_PDI], const struct nvidia_device *switches,
+    size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		n += memcmp(pdi, switches[i].pdi[0], NVIDIA_PDI) == 0;
+	return n;
+}
+
 bool
 nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
     size_t gpu_count, const struct nvidia_device *switches, size_t switch_count)
 {
 	const struct nvidia_device *g = gpu_count > 0 ? &gpus[0] : NULL;
-	bool ok, all;
-	size_t found = 0;
+	size_t once = 0;
+	bool ok;
 
 	ok = verdict_check(v, keys_distinct(switches, switch_count),
 	    (struct check){"nvswitch.distinct", SOURCE_HARDWARE, CODE_MISMATCH,
 		"a device certificate stands twice", "one per report"});
 	for (unsigned p = 0; g != NULL && p < g->pdis; p++)
-		for (size_t i = 0; i < switch_count; i++)
-			found += memcmp(g->pdi[p], switches[i].pdi[0],
-				     NVIDIA_PDI) == 0;
-	all = g != NULL && found == g->pdis && found == switch_count;
-	return verdict_check(v, all,
+		once += switches_of(g->pdi[p], switches, switch_count) == 1;
+	return verdict_check(v,
+		   g != NULL && once == g->pdis && once == switch_count,
 		   (struct check){"nvswitch.topology", SOURCE_HARDWARE,
 		       CODE_MISMATCH,
-		       verdict_format(v, "%zu of %zu switches named by GPUs",
-			   found, switch_count),
+		       verdict_format(v, "%zu switches, %zu named once by GPUs",
+			   switch_count, once),
 		       verdict_format(v, "the %u that the GPUs name",
 			   g != NULL ? g->pdis : 0)}) &&
 	       ok;
