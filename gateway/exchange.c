@@ -7,101 +7,24 @@
  * LEDGER stands before ANSWER: the end of a reply is seen only after its
  * outcome is in the spool.
  */
-#include "gateway/exchange.h"
-
 #include <string.h>
 
 #include "auth/scope.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/json.h"
-#include "gateway/client.h"
 #include "gateway/describe.h"
-#include "gateway/relay.h"
+#include "gateway/exchange_priv.h"
 #include "gateway/reply.h"
-#include "gateway/trace.h"
 
-#define TRIES_MAX 8
-#define DECISION_MAX 8192 /* of a response field */
 #define IDEMPOTENCY_KEY_MAX 200
-
-enum step {
-	READ,
-	BUYER,
-	BUYER_KNOWN,
-	DESCRIBE,
-	DESCRIBED,
-	QUERY,
-	KEPT,
-	KEPT_KNOWN,
-	ROUTE,
-	MINT,
-	MINTED,
-	KEEP,
-	KEEP_DONE,
-	RELAY,
-	RELAYED,
-	LEDGER,
-	ANSWER,
-	CLOSE,
-	WAIT
-};
-
-struct exchange {
-	struct house *house;
-	struct client *client;
-	struct arena *arena; /* the request's */
-	enum step step;
-	struct pending *question;
-	struct timer *patience;
-	struct fault fault; /* FAULT_NONE: all is well */
-
-	char id[UUID_TEXT];
-	int64_t created_ms; /* Unix; the time in id */
-	int64_t began_us;   /* clock_mono_us, as all _us below */
-	const struct endpoint *endpoint;
-	const char *allow;
-	char variable[512];
-	int64_t retry_after_ms;
-
-	bool is_known;	 /* there is a principal */
-	bool is_counted; /* against its limits */
-	struct principal principal;
-	const struct catalog *catalog;
-	bool has_query;
-	struct query query;
-	const char *idempotency_key;
-	uint8_t body_sha256[32];
-
-	bool has_route, is_reserved;
-	struct route route;
-	json_t *rejected, *decision;
-	const char *direct[DIRECT_ENDPOINTS];
-	char direct_spki[65];
-	const char *token;
-	int64_t token_expires_ms;
-
-	struct attempt_row attempts[TRIES_MAX];
-	struct fault attempt_faults[TRIES_MAX];
-	size_t attempt_count;
-	const char *tried[TRIES_MAX];
-	char quantization[40]; /* of the last one tried */
-	struct relay_result relayed;
-	struct evbuffer *held;
-
-	int status;	    /* of an answer that is ours */
-	const char *answer; /* JSON */
-	int64_t auth_us, route_us, mint_us, connect_us, first_byte_us;
-	int64_t asked_us; /* when the question under way was asked */
-};
 
 /* ---------------------------------------------------------- table of steps */
 
 typedef enum step run_step(struct exchange *x);
 static run_step read_request, ask_buyer, got_buyer, ask_description,
     got_description, make_query, ask_kept, got_kept, choose_offer, ask_handoff,
-    got_handoff, ask_keep, got_keep, ask_relay, got_relay, write_outcome,
-    answer_buyer;
+    got_handoff, ask_keep, got_keep, answer_buyer;
 
 #define WITHIN(name) offsetof(struct settings, timeout_##name)
 
@@ -126,9 +49,9 @@ static const struct {
 [MINTED]	= { "minted",		got_handoff,		0 },
 [KEEP]		= { "keep",		ask_keep,		WITHIN(auth) },
 [KEEP_DONE]	= { "keep_done",	got_keep,		0 },
-[RELAY]		= { "relay",		ask_relay,		0 },
-[RELAYED]	= { "relayed",		got_relay,		0 },
-[LEDGER]	= { "ledger",		write_outcome,		0 },
+[RELAY]		= { "relay",		attempt_ask,		0 },
+[RELAYED]	= { "relayed",		attempt_got,		0 },
+[LEDGER]	= { "ledger",		outcome_write,		0 },
 [ANSWER]	= { "answer",		answer_buyer,		0 },
 };
 /* clang-format on */
@@ -145,8 +68,8 @@ be_patient(struct exchange *x, size_t within)
 		    *(const int64_t *)(const void *)(settings + within));
 }
 
-static void
-advance(struct exchange *x)
+void
+exchange_advance(struct exchange *x)
 {
 	timer_stop(x->patience);
 	while (x->step != CLOSE) {
@@ -168,7 +91,7 @@ close_early(struct exchange *x, enum fault_kind kind, const char *why)
 	pending_cancel(&x->question);
 	fault_set(&x->fault, kind, "%s", why);
 	x->step = LEDGER;
-	advance(x);
+	exchange_advance(x);
 }
 
 static void
@@ -235,7 +158,7 @@ on_buyer(void *arg, const struct principal *p, const struct fault *f)
 		x->principal = *p;
 	else
 		x->fault = *f;
-	advance(x);
+	exchange_advance(x);
 }
 
 static enum step
@@ -306,7 +229,7 @@ on_request_row(void *arg, const struct request_row *row,
 		fault_set(&x->fault, FAULT_REQUEST_NOT_FOUND,
 		    "you made no request with this id (one that has just "
 		    "ended may take a second to appear)");
-	advance(x);
+	exchange_advance(x);
 }
 
 static enum step
@@ -403,7 +326,7 @@ on_kept(void *arg, const struct answer_row *row, const struct fault *f)
 		x->status = (int)row->status;
 		x->answer = arena_string(x->arena, row->body);
 	}
-	advance(x);
+	exchange_advance(x);
 }
 
 static enum step
@@ -439,9 +362,8 @@ got_kept(struct exchange *x)
 
 /* -------------------------------------------------------------------- route */
 
-/* The offer's place is given back, whatever became of it. */
-static void
-leave_offer(struct exchange *x)
+void
+exchange_leave_offer(struct exchange *x)
 {
 	if (x->is_reserved)
 		offers_finish(x->house->offers, x->route.session);
@@ -518,7 +440,7 @@ on_handoff(void *arg, const struct handoff *h, const struct fault *f)
 	} else {
 		x->fault = *f;
 	}
-	advance(x);
+	exchange_advance(x);
 }
 
 static enum step
@@ -579,7 +501,7 @@ on_keep(void *arg, const struct fault *f)
 	if (f != NULL)
 		fault_set(&x->fault, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
 		    "%s", f->why);
-	advance(x);
+	exchange_advance(x);
 }
 
 static enum step
@@ -598,401 +520,6 @@ got_keep(struct exchange *x)
 {
 	(void)x;
 	return LEDGER;
-}
-
-/* -------------------------------------------------------------------- relay */
-
-static void
-begin_attempt(struct exchange *x)
-{
-	size_t i = x->attempt_count++;
-	struct attempt_row *t = &x->attempts[i];
-
-	x->tried[i] = arena_string(x->arena, x->route.did);
-	memcpy(x->quantization, x->route.quantization, sizeof(x->quantization));
-	t->ordinal = (int64_t)i + 1;
-	t->did = x->tried[i];
-	t->pool = pool_name(x->route.pool);
-	t->tier = tier_name(x->route.tier);
-	t->status = -1;
-	t->first_byte_us = -1;
-	t->started_us = clock_mono_us() - x->began_us;
-}
-
-static void
-end_attempt(struct exchange *x, const char *outcome, const struct fault *f)
-{
-	struct attempt_row *t;
-	size_t i = x->attempt_count - 1;
-
-	if (x->attempt_count == 0 || x->attempts[i].outcome != NULL)
-		return;
-	t = &x->attempts[i];
-	t->outcome = outcome;
-	t->total_us = clock_mono_us() - x->began_us - t->started_us;
-	if (f->kind != FAULT_NONE) {
-		x->attempt_faults[i] = *f;
-		t->fault_code = fault_code(f->kind);
-		t->fault_why = x->attempt_faults[i].why;
-	}
-	metric_count(x->house->counters->attempts, f->kind, 0, 0);
-}
-
-static const char *
-timing(struct exchange *x)
-{
-	return arena_printf(x->arena,
-	    "auth;dur=%.3f, route;dur=%.3f, mint;dur=%.3f, "
-	    "connect;dur=%.3f, first_byte;dur=%.3f",
-	    (double)x->auth_us / 1e3, (double)x->route_us / 1e3,
-	    (double)x->mint_us / 1e3, (double)x->connect_us / 1e3,
-	    (double)x->first_byte_us / 1e3);
-}
-
-/* Our fields on every reply. */
-static void
-add_fields(struct exchange *x, struct http_fields *fs)
-{
-	struct arena *a = x->arena;
-	const struct attempt_row *t;
-
-	http_fields_add(fs, a, "x-request-id", x->id);
-	http_fields_add(fs, a, "x-content-type-options", "nosniff");
-	http_fields_add(fs, a, "server-timing", timing(x));
-	if (x->attempt_count == 0)
-		return;
-	t = &x->attempts[x->attempt_count - 1];
-	http_fields_add(fs, a, "x-assay-provider", t->did);
-	http_fields_add(fs, a, "x-assay-tier", t->tier);
-	http_fields_add(fs, a, "x-assay-pool", t->pool);
-	http_fields_add(fs, a, "x-assay-attempts",
-	    arena_printf(a, "%zu", x->attempt_count));
-}
-
-static void
-on_start(void *arg, struct http_fields *fs)
-{
-	struct exchange *x = arg;
-	const char *decision;
-
-	x->first_byte_us = clock_mono_us() - x->began_us;
-	add_fields(x, fs);
-	if (x->decision == NULL)
-		return;
-	decision = json_write(x->arena, x->decision);
-	if (strlen(decision) <= DECISION_MAX)
-		http_fields_add(fs, x->arena, "x-assay-decision", decision);
-}
-
-static void
-on_relayed(void *arg, const struct relay_result *r)
-{
-	struct exchange *x = arg;
-
-	x->question = NULL;
-	x->relayed = *r;
-	x->relayed.held = NULL; /* it goes with the relay */
-	evbuffer_add_buffer(x->held, r->held);
-	advance(x);
-}
-
-static void
-compose_outgoing(struct exchange *x, struct http_outgoing *o)
-{
-	const struct http_request *r = client_request(x->client);
-	const char *type = http_fields_find(&r->fields, "content-type");
-	const char *accept = http_fields_find(&r->fields, "accept");
-	struct arena *a = x->arena;
-	char trace[TRACEPARENT];
-	uint8_t random[24];
-
-	random_bytes(random, sizeof(random));
-	trace_next(http_fields_find(&r->fields, "traceparent"), random, trace);
-	o->method = "POST";
-	o->path = x->query.task->path;
-	http_fields_add(&o->fields, a, "authorization",
-	    arena_printf(a, "Bearer %s", x->token));
-	http_fields_add(&o->fields, a, "x-request-id", x->id);
-	http_fields_add(&o->fields, a, "traceparent", trace);
-	http_fields_add(&o->fields, a, "content-type",
-	    type == NULL ? "application/json" : type);
-	if (accept != NULL)
-		http_fields_add(&o->fields, a, "accept", accept);
-	o->body = evbuffer_new();
-	/* The request outlives the call: the bytes are lent, not copied. */
-	for (int i = 0; i < 2; i++)
-		if (x->query.body[i].len > 0)
-			evbuffer_add_reference(o->body, x->query.body[i].at,
-			    x->query.body[i].len, NULL, NULL);
-}
-
-static int64_t
-left_ms(const struct exchange *x)
-{
-	return x->query.timeouts.total_ms -
-	       (clock_mono_us() - x->began_us) / 1000;
-}
-
-static bool
-needs_done(const struct query *q)
-{
-	return q->stream && (strcmp(q->task->name, "chat") == 0 ||
-				strcmp(q->task->name, "completion") == 0);
-}
-
-static enum step
-ask_relay(struct exchange *x)
-{
-	struct http_outgoing o = {0};
-	struct relay_order order = {.loop = x->house->loop,
-	    .buyer = x->client,
-	    .path = presence_find(x->house->presence, x->route.session),
-	    .outgoing = &o,
-	    .needs_done = needs_done(&x->query),
-	    .first_byte_ms = x->query.timeouts.first_byte_ms,
-	    .stall_ms = x->query.timeouts.stall_ms,
-	    .total_ms = left_ms(x),
-	    .keepalive_ms = x->house->settings->timeout_keepalive,
-	    .on_start = on_start};
-
-	begin_attempt(x);
-	x->asked_us = clock_mono_us();
-	memset(&x->relayed, 0, sizeof(x->relayed));
-	if (order.path == NULL) {
-		x->relayed.end = RELAY_FAILED;
-		fault_set(&x->relayed.fault, FAULT_PROVIDER_UNREACHABLE,
-		    "its tunnel closed after it was chosen");
-		return RELAYED;
-	}
-	compose_outgoing(x, &o);
-	x->question = relay_ask(&order, on_relayed, x);
-	evbuffer_free(o.body);
-	return WAIT;
-}
-
-static bool
-is_polite(enum fault_kind kind)
-{
-	return kind == FAULT_CAPACITY_EXCEEDED || kind == FAULT_OUTSIDE_WINDOW;
-}
-
-static bool
-may_retry(const struct exchange *x)
-{
-	return x->relayed.end == RELAY_FAILED && x->query.allow_fallbacks &&
-	       x->attempt_count < TRIES_MAX &&
-	       (int64_t)x->attempt_count < x->house->settings->limits_tries &&
-	       left_ms(x) > 0;
-}
-
-static void
-suspect(struct exchange *x)
-{
-	struct path *p = presence_find(x->house->presence, x->route.session);
-
-	if (p != NULL && !is_polite(x->fault.kind))
-		path_suspect(p, &x->fault);
-}
-
-static const char *
-end_name(const struct exchange *x)
-{
-	switch (x->relayed.end) {
-	case RELAY_WHOLE:
-		return x->relayed.status < 400 ? "served" : "refused";
-	case RELAY_TRUNCATED:
-		return "truncated";
-	case RELAY_FAILED:
-		break;
-	}
-	return is_polite(x->relayed.fault.kind) ? "refused" : "failed";
-}
-
-static enum step
-got_relay(struct exchange *x)
-{
-	struct attempt_row *t = &x->attempts[x->attempt_count - 1];
-	const struct relay_result *r = &x->relayed;
-
-	if (r->status != 0)
-		t->status = r->status;
-	if (r->first_byte_us != 0)
-		t->first_byte_us = r->first_byte_us - x->asked_us;
-	if (r->head_us != 0)
-		x->connect_us = r->head_us - x->asked_us;
-	x->fault = r->fault;
-	end_attempt(x, end_name(x), &r->fault);
-	leave_offer(x);
-	if (r->end == RELAY_WHOLE)
-		return LEDGER;
-	suspect(x);
-	return may_retry(x) ? ROUTE : LEDGER;
-}
-
-/* ------------------------------------------------------------------- ledger */
-
-static const char *
-outcome_of(const struct exchange *x)
-{
-	if (x->fault.kind == FAULT_BUYER_GONE)
-		return "buyer_gone";
-	if (x->fault.kind == FAULT_DRAINING)
-		return "drained";
-	if (x->attempt_count > 0)
-		return end_name(x);
-	if (x->fault.kind == FAULT_NONE)
-		return x->endpoint->kind == ENDPOINT_HANDOFF ? "minted"
-							     : "served";
-	return x->fault.kind == FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE
-		   ? "failed"
-		   : "refused";
-}
-
-static int
-status_of(const struct exchange *x)
-{
-	if (x->fault.kind == FAULT_BUYER_GONE)
-		return 499;
-	if (client_is_started(x->client))
-		return x->relayed.status;
-	if (x->fault.kind != FAULT_NONE)
-		return reply_status(x->fault.kind);
-	return x->status;
-}
-
-static void
-fill_query(const struct exchange *x, struct request_row *r)
-{
-	r->task = x->query.task->name;
-	r->model = x->query.model->canonical;
-	r->streamed = x->query.stream;
-	r->pool_wanted = pool_name(x->query.pools);
-	r->min_tier = x->query.min_tier == TIER_NONE
-			  ? NULL
-			  : tier_name(x->query.min_tier);
-	r->verified = x->query.verified;
-}
-
-/* Who served, or was tried last, or was chosen for a handoff. */
-static void
-fill_route(const struct exchange *x, struct request_row *r)
-{
-	if (x->attempt_count > 0) {
-		const struct attempt_row *t =
-		    &x->attempts[x->attempt_count - 1];
-
-		r->did = t->did;
-		r->pool = t->pool;
-		r->tier = t->tier;
-		r->quantization = x->quantization;
-	} else if (x->route.is_found) {
-		r->did = x->route.did;
-		r->pool = pool_name(x->route.pool);
-		r->tier = tier_name(x->route.tier);
-		r->quantization = x->route.quantization;
-	}
-}
-
-static void
-fill_row(const struct exchange *x, struct request_row *r)
-{
-	const struct http_request *q = client_request(x->client);
-	const struct usage *u = &x->relayed.usage;
-
-	r->id = x->id;
-	r->created_at = x->created_ms;
-	r->endpoint = x->endpoint == NULL ? "unknown" : x->endpoint->name;
-	r->pool_wanted = "any";
-	r->outcome = outcome_of(x);
-	r->status = status_of(x);
-	r->attempts = (int64_t)x->attempt_count;
-	r->rejected =
-	    x->rejected == NULL ? "{}" : json_write(x->arena, x->rejected);
-	r->prompt_tokens = u->is_known ? u->tokens_in : -1;
-	r->completion_tokens = u->is_known ? u->tokens_out : -1;
-	r->request_bytes =
-	    q->body == NULL ? 0 : (int64_t)evbuffer_get_length(q->body);
-	r->response_bytes =
-	    (int64_t)(client_sent(x->client) + evbuffer_get_length(x->held));
-	r->auth_us = x->auth_us;
-	r->route_us = x->has_route ? x->route_us : -1;
-	r->mint_us = x->token == NULL ? -1 : x->mint_us;
-	r->connect_us = x->connect_us == 0 ? -1 : x->connect_us;
-	r->first_byte_us = x->first_byte_us == 0 ? -1 : x->first_byte_us;
-	r->total_us = clock_mono_us() - x->began_us;
-	r->instance = x->house->settings->gateway_instance;
-	if (x->fault.kind != FAULT_NONE) {
-		r->fault_code = fault_code(x->fault.kind);
-		r->fault_why = x->fault.why;
-	}
-	if (x->is_known) {
-		r->account = x->principal.account;
-		r->workspace = x->principal.workspace;
-		r->key = x->principal.key[0] == '\0' ? NULL : x->principal.key;
-	}
-	if (x->has_query)
-		fill_query(x, r);
-	fill_route(x, r);
-}
-
-static void
-count(const struct exchange *x, const struct request_row *r)
-{
-	struct counters *c = x->house->counters;
-	size_t e = counters_endpoint(x->endpoint);
-
-	metric_count(c->requests, e, x->fault.kind, 0);
-	metric_observe(c->seconds, (double)r->total_us / 1e6, e, 0, 0);
-	if (r->first_byte_us >= 0)
-		metric_observe(
-		    c->first_byte, (double)r->first_byte_us / 1e6, e, 0, 0);
-	metric_observe(
-	    c->step_seconds, (double)x->auth_us / 1e6, COUNTED_AUTH, 0, 0);
-	if (r->mint_us >= 0)
-		metric_observe(c->step_seconds, (double)r->mint_us / 1e6,
-		    COUNTED_MINT, 0, 0);
-	if (r->route_us >= 0)
-		metric_observe(c->step_seconds, (double)r->route_us / 1e6,
-		    COUNTED_ROUTE, 0, 0);
-	metric_add(c->sent_bytes, (uint64_t)r->response_bytes, 0, 0, 0);
-	if (x->relayed.usage.is_known) {
-		metric_add(c->tokens, (uint64_t)r->prompt_tokens, 0, 0, 0);
-		metric_add(c->tokens, (uint64_t)r->completion_tokens, 1, 0, 0);
-	}
-}
-
-/* Rows are for what was asked of providers; reads are only logged. */
-static bool
-is_recorded(const struct exchange *x)
-{
-	return x->endpoint != NULL &&
-	       (x->endpoint->kind == ENDPOINT_RELAY ||
-		   x->endpoint->kind == ENDPOINT_HANDOFF);
-}
-
-/* The hang-up hook comes off here: a buyer that leaves later is not recorded
- * twice. */
-static enum step
-write_outcome(struct exchange *x)
-{
-	struct request_row r = {0};
-
-	client_on_gone(x->client, NULL, NULL);
-	timer_stop(x->patience);
-	end_attempt(x,
-	    x->fault.kind == FAULT_BUYER_GONE ? "buyer_gone" : "drained",
-	    &x->fault);
-	leave_offer(x);
-	if (x->is_counted)
-		limits_leave(x->house->limits, x->principal.key);
-	fill_row(x, &r);
-	if (is_recorded(x))
-		ledger_write(
-		    x->house->ledger, &r, x->attempts, x->attempt_count);
-	else
-		ledger_note(x->house->ledger, &r);
-	count(x, &r);
-	return ANSWER;
 }
 
 /* ------------------------------------------------------------------- answer */
@@ -1045,7 +572,7 @@ answer_buyer(struct exchange *x)
 	if (client_is_started(x->client)) {
 		end_reply(x, &e);
 	} else {
-		add_fields(x, &own);
+		attempt_add_fields(x, &own);
 		if (x->fault.kind != FAULT_NONE)
 			reply_error(x->client, &e, &own);
 		else
@@ -1085,5 +612,5 @@ exchange_start(struct http_request *r, void *arg)
 	x->patience = timer_new(x->house->loop, on_impatient, x);
 	x->held = evbuffer_new();
 	client_on_gone(x->client, on_gone, x);
-	advance(x);
+	exchange_advance(x);
 }

@@ -13,13 +13,11 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "base/ratelimit.h"
-#include "gateway/event.h"
+#include "gateway/identity.h"
 #include "gateway/session.h"
+#include "gateway/tidings.h"
 
 #define ADMITTED_BYTES 4096
-#define EVENTS_PER_S 20
-#define EVENTS_AGAIN_MS 1000
 #define SUSPECT_PAUSE_MS 10000 /* between two probes on suspicion */
 
 enum step { HELLO, STATED, ADMIT, ADMITTED, SERVING, LEDGER, CLOSE, WAIT };
@@ -34,10 +32,9 @@ struct tunnel {
 	struct pending *question;
 	struct pending *ending; /* the deferred walk to LEDGER */
 	struct session session;
-	char workspace[UUID_TEXT];
-	int64_t expires_at; /* its certificate, Unix ms */
-	bool is_known;	    /* the certificate was accepted */
-	bool is_serving;    /* it is in presence, its offers are out */
+	struct identity identity;
+	bool is_known;	 /* the certificate was accepted */
+	bool is_serving; /* it is in presence, its offers are out */
 	bool is_draining;
 	bool wants_probe, wants_judgement;
 	struct offer_source *source;
@@ -54,12 +51,7 @@ struct tunnel {
 	struct timer *probe;
 	struct timer *lease;
 	int64_t probed_ms; /* clock_mono_ms */
-	/* The events it tells. */
-	struct http_call *events;
-	struct evbuffer *lines;
-	struct timer *events_again;
-	struct ratelimit events_rate;
-	bool has_no_events;
+	struct tidings *tidings;
 };
 
 struct tunnels {
@@ -149,7 +141,7 @@ end(struct tunnel *t, const struct fault *why)
 	withdraw(t);
 	pending_cancel(&t->question);
 	timer_stop(t->probe);
-	timer_stop(t->events_again);
+	tidings_close(t->tidings);
 	t->ending = loop_defer(t->all->house.loop, on_ending, t);
 }
 
@@ -253,7 +245,7 @@ open_source(struct tunnel *t, struct fault *f)
 	if (t->source != NULL)
 		return true;
 	t->source = offers_open(t->all->house.offers, t->session.did,
-	    t->workspace, t->session.id, true);
+	    t->identity.workspace, t->session.id, true);
 	if (t->source == NULL)
 		return fault_set(f, FAULT_LIMIT,
 		    "the device has too many tunnels here already");
@@ -273,7 +265,7 @@ judge_statement(struct tunnel *t)
 	catalog_unref(&t->catalog);
 	t->catalog = catalog_ref(catalogs_now(t->all->house.catalogs));
 	t->accepted = statement_judge(
-	    &t->statement, t->catalog, t->workspace, t->verdicts);
+	    &t->statement, t->catalog, t->identity.workspace, t->verdicts);
 	if (t->is_serving)
 		publish(t); /* what no longer holds is withdrawn at once */
 	session_stated(&t->session, &t->statement, t->verdicts);
@@ -318,7 +310,6 @@ ask_admitted(struct tunnel *t)
 /* ------------------------------------------------------------------ serving */
 
 static void on_end_of_place(struct path *p, const struct fault *why);
-static void open_events(struct tunnel *t);
 
 static void
 enter(struct tunnel *t)
@@ -375,8 +366,7 @@ serve(struct tunnel *t)
 		return HELLO;
 	if (t->wants_judgement)
 		return STATED;
-	if (t->events == NULL && !t->has_no_events)
-		open_events(t);
+	tidings_open(t->tidings);
 	timer_start(
 	    t->probe, random_between(s->reprobe_least_ms, s->reprobe_most_ms));
 	return WAIT;
@@ -417,7 +407,7 @@ on_lease(void *arg)
 	struct tunnel *t = arg;
 	struct fault f;
 
-	if (t->expires_at <= clock_unix_ms()) {
+	if (t->identity.expires_at <= clock_unix_ms()) {
 		fault_set(&f, FAULT_EXPIRED,
 		    "the device certificate expired while it was connected");
 		end(t, &f);
@@ -440,8 +430,12 @@ on_load(struct tunnel *t, const struct event_line *e)
 }
 
 static void
-on_event(struct tunnel *t, const struct event_line *e)
+on_event(void *arg, const struct event_line *e)
 {
+	struct tunnel *t = arg;
+
+	if (t->source == NULL)
+		return;
 	switch (e->kind) {
 	case EVENT_MODELS:
 		t->wants_probe = true;
@@ -461,106 +455,13 @@ on_event(struct tunnel *t, const struct event_line *e)
 	}
 }
 
-/* One whole line into `line`; false where none is there. */
-static bool
-next_line(struct evbuffer *from, char line[EVENT_LINE], size_t *len)
-{
-	size_t eol;
-	struct evbuffer_ptr at =
-	    evbuffer_search_eol(from, NULL, &eol, EVBUFFER_EOL_LF);
-
-	if (at.pos < 0 || at.pos > EVENT_LINE)
-		return false;
-	*len = (size_t)at.pos;
-	evbuffer_remove(from, line, *len);
-	evbuffer_drain(from, eol);
-	return true;
-}
-
-static bool
-take_lines(struct tunnel *t, struct fault *f)
-{
-	char line[EVENT_LINE];
-	struct event_line e;
-	size_t len;
-
-	while (t->source != NULL && next_line(t->lines, line, &len)) {
-		if (!event_read((struct text){line, len}, &e, f))
-			return false;
-		if (!ratelimit_take(&t->events_rate, 1, clock_mono_ms()))
-			return fault_set(f, FAULT_LIMIT,
-			    "more than %d events a second", EVENTS_PER_S);
-		on_event(t, &e);
-	}
-	return evbuffer_get_length(t->lines) <= EVENT_LINE ||
-	       fault_set(f, FAULT_LIMIT, "an event of more than %d bytes",
-		   EVENT_LINE);
-}
-
 static void
-on_events_head(void *arg, int status, const struct http_fields *fs)
+on_wrong(void *arg, const struct fault *f)
 {
-	struct tunnel *t = arg;
-
-	(void)fs;
-	t->has_no_events = status != 200;
+	end(arg, f);
 }
 
-static void
-on_events_body(void *arg, struct evbuffer *data)
-{
-	struct tunnel *t = arg;
-	struct fault f;
-
-	http_call_credit(t->events, evbuffer_get_length(data));
-	if (t->has_no_events) {
-		evbuffer_drain(data, evbuffer_get_length(data));
-		return;
-	}
-	evbuffer_add_buffer(t->lines, data);
-	if (!take_lines(t, &f))
-		end(t, &f);
-}
-
-static void
-on_events_end(void *arg, const struct fault *f)
-{
-	struct tunnel *t = arg;
-
-	(void)f;
-	t->events = NULL;
-	if (!t->has_no_events && t->ending == NULL)
-		timer_start(t->events_again, EVENTS_AGAIN_MS);
-}
-
-static const struct http_events events_events = {
-    on_events_head, on_events_body, on_events_end};
-
-static void
-open_events(struct tunnel *t)
-{
-	struct arena *a = arena_new();
-	struct http_outgoing o = {
-	    .method = "GET", .path = "/.well-known/assay/events"};
-	struct fault f;
-
-	timer_stop(t->events_again);
-	evbuffer_drain(t->lines, evbuffer_get_length(t->lines));
-	http_fields_add(&o.fields, a, "accept", "application/x-ndjson");
-	t->events = link_call(t->link, &o, &events_events, t, &f);
-	if (t->events == NULL)
-		timer_start(t->events_again, EVENTS_AGAIN_MS);
-	arena_free(&a);
-}
-
-static void
-on_events_again(void *arg)
-{
-	struct tunnel *t = arg;
-
-	if (t->is_serving && t->events == NULL)
-		open_events(t);
-}
+static const struct tidings_events tidings_events = {on_event, on_wrong};
 
 /* --------------------------------------------------------------------- path */
 
@@ -598,8 +499,7 @@ on_end_of_place(struct path *p, const struct fault *why)
 	t->is_draining = true;
 	withdraw(t);
 	pending_cancel(&t->question);
-	http_call_cancel(&t->events);
-	timer_stop(t->events_again);
+	tidings_close(t->tidings);
 	timer_stop(t->probe);
 	link_drain(t->link, t->all->settings.drain_ms);
 }
@@ -629,53 +529,16 @@ write_end(struct tunnel *t)
 /* -------------------------------------------------------- link and its life */
 
 static bool
-check_device(struct tunnel *t, struct fault *f)
+know(struct tunnel *t, X509 *peer, struct fault *f)
 {
 	const struct catalog *c = catalogs_now(t->all->house.catalogs);
-	const struct catalog_device *d;
+	bool ok = identity_read(peer, c, clock_unix_ms(), &t->identity, f);
 
-	if (!catalog_is_whole(c))
-		return fault_set(f, FAULT_UNAVAILABLE,
-		    "the devices have not been read from Postgres yet");
-	d = catalog_device_find(c, t->session.did);
-	if (d == NULL)
-		return fault_set(
-		    f, FAULT_DEVICE_UNKNOWN, "no such device is enrolled here");
-	if (d->is_revoked)
-		return fault_set(
-		    f, FAULT_DEVICE_REVOKED, "the device is revoked");
-	if (catalog_certificate_is_revoked(c, t->session.serial))
-		return fault_set(f, FAULT_DEVICE_REVOKED,
-		    "the certificate %s is revoked", t->session.serial);
-	if (d->is_suspended)
-		return fault_set(
-		    f, FAULT_REFUSED, "the device's workspace is suspended");
-	text_store(text_of(d->workspace), t->workspace, sizeof(t->workspace));
-	return true;
-}
-
-static bool
-check_certificate(struct tunnel *t, X509 *peer, struct fault *f)
-{
-	int64_t not_before, now = clock_unix_ms();
-
-	if (peer == NULL)
-		return fault_set(
-		    f, FAULT_UNTRUSTED, "no client certificate came");
-	if (!certificate_serial(
-		peer, t->session.serial, sizeof(t->session.serial)) ||
-	    !certificate_times(peer, &not_before, &t->expires_at))
-		return fault_set(f, FAULT_UNTRUSTED,
-		    "the client certificate can not be read");
-	if (!certificate_did(peer, t->session.did, sizeof(t->session.did), f))
-		return false;
-	if (now < not_before)
-		return fault_set(f, FAULT_NOT_YET_VALID,
-		    "the client certificate is not valid yet");
-	if (now >= t->expires_at)
-		return fault_set(
-		    f, FAULT_EXPIRED, "the client certificate has expired");
-	return check_device(t, f);
+	memcpy(t->session.did, t->identity.did, sizeof(t->session.did));
+	memcpy(
+	    t->session.serial, t->identity.serial, sizeof(t->session.serial));
+	t->log = log_child(t->all->house.log, "did", t->session.did);
+	return ok;
 }
 
 static void
@@ -691,13 +554,11 @@ on_up(struct link *l, X509 *peer, void *arg)
 		end(t, &f);
 		return;
 	}
-	if (!check_certificate(t, peer, &f)) {
-		t->log = log_child(t->all->house.log, "did", t->session.did);
+	if (!know(t, peer, &f)) {
 		end(t, &f);
 		return;
 	}
 	t->is_known = true;
-	t->log = log_child(t->all->house.log, "did", t->session.did);
 	timer_every(t->lease, t->all->settings.lease_ms);
 	advance(t);
 }
@@ -710,7 +571,6 @@ on_down(struct link *l, const struct fault *why, void *arg)
 	if (t->session.remote[0] == '\0')
 		text_store(text_of(link_remote(l)), t->session.remote,
 		    sizeof(t->session.remote));
-	t->events = NULL;
 	end(t, t->is_draining ? &t->fault : why);
 }
 
@@ -754,10 +614,7 @@ on_accept(struct link *l, void *arg, const struct link_events **events,
 	new_session_id(t->session.id);
 	t->probe = timer_new(all->house.loop, on_probe, t);
 	t->lease = timer_new(all->house.loop, on_lease, t);
-	t->events_again = timer_new(all->house.loop, on_events_again, t);
-	t->lines = evbuffer_new();
-	ratelimit_init(&t->events_rate, EVENTS_PER_S * 2, EVENTS_PER_S, 1000,
-	    clock_mono_ms());
+	t->tidings = tidings_new(all->house.loop, l, &tidings_events, t);
 	TAILQ_INSERT_TAIL(&all->list, t, entry);
 	all->counts.accepted++;
 	*events = &link_events;
@@ -784,12 +641,10 @@ tunnel_free(struct tunnel *t)
 	withdraw(t);
 	pending_cancel(&t->question);
 	pending_cancel(&t->ending);
-	http_call_cancel(&t->events);
+	tidings_free(&t->tidings);
 	link_free(&t->link);
 	timer_free(&t->probe);
 	timer_free(&t->lease);
-	timer_free(&t->events_again);
-	evbuffer_free(t->lines);
 	if (t->has_statement)
 		statement_free(&t->statement);
 	if (t->has_next)
@@ -845,9 +700,10 @@ tunnels_devices_changed(struct tunnels *all)
 	struct tunnel *t;
 	struct fault f;
 
-	TAILQ_FOREACH(t, &all->list, entry)
-	if (t->is_known && !check_device(t, &f))
-		end(t, &f);
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
+		if (t->is_known && !identity_check(&t->identity,
+				       catalogs_now(all->house.catalogs), &f))
+			end(t, &f);
 }
 
 void
@@ -855,8 +711,7 @@ tunnels_catalog_changed(struct tunnels *all)
 {
 	struct tunnel *t;
 
-	TAILQ_FOREACH(t, &all->list, entry)
-	{
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry)) {
 		t->wants_judgement = true;
 		wake(t);
 	}
@@ -873,8 +728,7 @@ tunnels_drain(struct tunnels *all, void (*fn)(void *arg), void *arg)
 	link_listener_pause(all->listener);
 	all->on_drained = fn;
 	all->drained_arg = arg;
-	TAILQ_FOREACH(t, &all->list, entry)
-	{
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry)) {
 		if (t->is_serving)
 			on_end_of_place(&t->path, &f);
 		else
@@ -906,8 +760,8 @@ describe(const struct tunnel *t)
 			    : statement_reason_name(t->verdicts[i].reason)));
 	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:o}",
 	    "session", t->session.id, "did", t->session.did, "workspace",
-	    t->workspace, "slot", (json_int_t)t->session.slot, "remote",
-	    t->session.remote, "since", since, "step",
+	    t->identity.workspace, "slot", (json_int_t)t->session.slot,
+	    "remote", t->session.remote, "since", since, "step",
 	    t->is_draining    ? "drain"
 	    : is_resting(t)   ? "serving"
 	    : t->step < CLOSE ? steps[t->step].name
@@ -922,8 +776,8 @@ tunnels_describe(const struct tunnels *all)
 	json_t *list = json_array();
 	const struct tunnel *t;
 
-	TAILQ_FOREACH(t, &all->list, entry)
-	json_array_append_new(list, describe(t));
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
+		json_array_append_new(list, describe(t));
 	return list;
 }
 

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One provider tried: the handoff, the buyer's bytes and our fields go down
+ * its path, and what became of it decides between the buyer and another try.
+ * Nothing is tried again once a byte has reached the buyer.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/json.h"
+#include "gateway/exchange_priv.h"
+#include "gateway/trace.h"
+
+#define DECISION_MAX 8192 /* of a response field */
+
+static void
+begin_attempt(struct exchange *x)
+{
+	size_t i = x->attempt_count++;
+	struct attempt_row *t = &x->attempts[i];
+
+	x->tried[i] = arena_string(x->arena, x->route.did);
+	memcpy(x->quantization, x->route.quantization, sizeof(x->quantization));
+	t->ordinal = (int64_t)i + 1;
+	t->did = x->tried[i];
+	t->pool = pool_name(x->route.pool);
+	t->tier = tier_name(x->route.tier);
+	t->status = -1;
+	t->first_byte_us = -1;
+	t->started_us = clock_mono_us() - x->began_us;
+}
+
+void
+attempt_end(struct exchange *x, const char *outcome, const struct fault *f)
+{
+	struct attempt_row *t;
+	size_t i = x->attempt_count - 1;
+
+	if (x->attempt_count == 0 || x->attempts[i].outcome != NULL)
+		return;
+	t = &x->attempts[i];
+	t->outcome = outcome;
+	t->total_us = clock_mono_us() - x->began_us - t->started_us;
+	if (f->kind != FAULT_NONE) {
+		x->attempt_faults[i] = *f;
+		t->fault_code = fault_code(f->kind);
+		t->fault_why = x->attempt_faults[i].why;
+	}
+	metric_count(x->house->counters->attempts, f->kind, 0, 0);
+}
+
+static const char *
+timing(struct exchange *x)
+{
+	return arena_printf(x->arena,
+	    "auth;dur=%.3f, route;dur=%.3f, mint;dur=%.3f, "
+	    "connect;dur=%.3f, first_byte;dur=%.3f",
+	    (double)x->auth_us / 1e3, (double)x->route_us / 1e3,
+	    (double)x->mint_us / 1e3, (double)x->connect_us / 1e3,
+	    (double)x->first_byte_us / 1e3);
+}
+
+void
+attempt_add_fields(struct exchange *x, struct http_fields *fs)
+{
+	struct arena *a = x->arena;
+	const struct attempt_row *t;
+
+	http_fields_add(fs, a, "x-request-id", x->id);
+	http_fields_add(fs, a, "x-content-type-options", "nosniff");
+	http_fields_add(fs, a, "server-timing", timing(x));
+	if (x->attempt_count == 0)
+		return;
+	t = &x->attempts[x->attempt_count - 1];
+	http_fields_add(fs, a, "x-assay-provider", t->did);
+	http_fields_add(fs, a, "x-assay-tier", t->tier);
+	http_fields_add(fs, a, "x-assay-pool", t->pool);
+	http_fields_add(fs, a, "x-assay-attempts",
+	    arena_printf(a, "%zu", x->attempt_count));
+}
+
+static void
+on_start(void *arg, struct http_fields *fs)
+{
+	struct exchange *x = arg;
+	const char *decision;
+
+	x->first_byte_us = clock_mono_us() - x->began_us;
+	attempt_add_fields(x, fs);
+	if (x->decision == NULL)
+		return;
+	decision = json_write(x->arena, x->decision);
+	if (strlen(decision) <= DECISION_MAX)
+		http_fields_add(fs, x->arena, "x-assay-decision", decision);
+}
+
+static void
+on_relayed(void *arg, const struct relay_result *r)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	x->relayed = *r;
+	x->relayed.held = NULL; /* it goes with the relay */
+	evbuffer_add_buffer(x->held, r->held);
+	exchange_advance(x);
+}
+
+static void
+compose_outgoing(struct exchange *x, struct http_outgoing *o)
+{
+	const struct http_request *r = client_request(x->client);
+	const char *type = http_fields_find(&r->fields, "content-type");
+	const char *accept = http_fields_find(&r->fields, "accept");
+	struct arena *a = x->arena;
+	char trace[TRACEPARENT];
+	uint8_t random[24];
+
+	random_bytes(random, sizeof(random));
+	trace_next(http_fields_find(&r->fields, "traceparent"), random, trace);
+	o->method = "POST";
+	o->path = x->query.task->path;
+	http_fields_add(&o->fields, a, "authorization",
+	    arena_printf(a, "Bearer %s", x->token));
+	http_fields_add(&o->fields, a, "x-request-id", x->id);
+	http_fields_add(&o->fields, a, "traceparent", trace);
+	http_fields_add(&o->fields, a, "content-type",
+	    type == NULL ? "application/json" : type);
+	if (accept != NULL)
+		http_fields_add(&o->fields, a, "accept", accept);
+	o->body = evbuffer_new();
+	/* The request outlives the call: the bytes are lent, not copied. */
+	for (int i = 0; i < 2; i++)
+		if (x->query.body[i].len > 0)
+			evbuffer_add_reference(o->body, x->query.body[i].at,
+			    x->query.body[i].len, NULL, NULL);
+}
+
+static int64_t
+left_ms(const struct exchange *x)
+{
+	return x->query.timeouts.total_ms -
+	       (clock_mono_us() - x->began_us) / 1000;
+}
+
+static bool
+needs_done(const struct query *q)
+{
+	return q->stream && (strcmp(q->task->name, "chat") == 0 ||
+				strcmp(q->task->name, "completion") == 0);
+}
+
+enum step
+attempt_ask(struct exchange *x)
+{
+	struct http_outgoing o = {0};
+	struct relay_order order = {.loop = x->house->loop,
+	    .buyer = x->client,
+	    .path = presence_find(x->house->presence, x->route.session),
+	    .outgoing = &o,
+	    .needs_done = needs_done(&x->query),
+	    .first_byte_ms = x->query.timeouts.first_byte_ms,
+	    .stall_ms = x->query.timeouts.stall_ms,
+	    .total_ms = left_ms(x),
+	    .keepalive_ms = x->house->settings->timeout_keepalive,
+	    .on_start = on_start};
+
+	begin_attempt(x);
+	x->asked_us = clock_mono_us();
+	memset(&x->relayed, 0, sizeof(x->relayed));
+	if (order.path == NULL) {
+		x->relayed.end = RELAY_FAILED;
+		fault_set(&x->relayed.fault, FAULT_PROVIDER_UNREACHABLE,
+		    "its tunnel closed after it was chosen");
+		return RELAYED;
+	}
+	compose_outgoing(x, &o);
+	x->question = relay_ask(&order, on_relayed, x);
+	evbuffer_free(o.body);
+	return WAIT;
+}
+
+static bool
+is_polite(enum fault_kind kind)
+{
+	return kind == FAULT_CAPACITY_EXCEEDED || kind == FAULT_OUTSIDE_WINDOW;
+}
+
+static bool
+may_retry(const struct exchange *x)
+{
+	return x->relayed.end == RELAY_FAILED && x->query.allow_fallbacks &&
+	       x->attempt_count < TRIES_MAX &&
+	       (int64_t)x->attempt_count < x->house->settings->limits_tries &&
+	       left_ms(x) > 0;
+}
+
+static void
+suspect(struct exchange *x)
+{
+	struct path *p = presence_find(x->house->presence, x->route.session);
+
+	if (p != NULL && !is_polite(x->fault.kind))
+		path_suspect(p, &x->fault);
+}
+
+const char *
+attempt_end_name(const struct exchange *x)
+{
+	switch (x->relayed.end) {
+	case RELAY_WHOLE:
+		return x->relayed.status < 400 ? "served" : "refused";
+	case RELAY_TRUNCATED:
+		return "truncated";
+	case RELAY_FAILED:
+		break;
+	}
+	return is_polite(x->relayed.fault.kind) ? "refused" : "failed";
+}
+
+enum step
+attempt_got(struct exchange *x)
+{
+	struct attempt_row *t = &x->attempts[x->attempt_count - 1];
+	const struct relay_result *r = &x->relayed;
+
+	if (r->status != 0)
+		t->status = r->status;
+	if (r->first_byte_us != 0)
+		t->first_byte_us = r->first_byte_us - x->asked_us;
+	if (r->head_us != 0)
+		x->connect_us = r->head_us - x->asked_us;
+	x->fault = r->fault;
+	attempt_end(x, attempt_end_name(x), &r->fault);
+	exchange_leave_offer(x);
+	if (r->end == RELAY_WHOLE)
+		return LEDGER;
+	suspect(x);
+	return may_retry(x) ? ROUTE : LEDGER;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exchange's own struct, for the three files that are it: exchange.c
+ * (the table, the driver, the steps up to the choice), attempt.c (one
+ * provider tried) and outcome.c (how it ended). Nobody else includes this.
+ */
+#ifndef GATEWAY_EXCHANGE_PRIV_H
+#define GATEWAY_EXCHANGE_PRIV_H
+
+#include "gateway/client.h"
+#include "gateway/exchange.h"
+#include "gateway/relay.h"
+
+#define TRIES_MAX 8
+
+enum step {
+	READ,
+	BUYER,
+	BUYER_KNOWN,
+	DESCRIBE,
+	DESCRIBED,
+	QUERY,
+	KEPT,
+	KEPT_KNOWN,
+	ROUTE,
+	MINT,
+	MINTED,
+	KEEP,
+	KEEP_DONE,
+	RELAY,
+	RELAYED,
+	LEDGER,
+	ANSWER,
+	CLOSE,
+	WAIT
+};
+
+struct exchange {
+	struct house *house;
+	struct client *client;
+	struct arena *arena; /* the request's */
+	enum step step;
+	struct pending *question;
+	struct timer *patience;
+	struct fault fault; /* FAULT_NONE: all is well */
+
+	char id[UUID_TEXT];
+	int64_t created_ms; /* Unix; the time in id */
+	int64_t began_us;   /* clock_mono_us, as all _us below */
+	const struct endpoint *endpoint;
+	const char *allow;
+	char variable[512];
+	int64_t retry_after_ms;
+
+	bool is_known;	 /* there is a principal */
+	bool is_counted; /* against its limits */
+	struct principal principal;
+	const struct catalog *catalog;
+	bool has_query;
+	struct query query;
+	const char *idempotency_key;
+	uint8_t body_sha256[32];
+
+	bool has_route, is_reserved;
+	struct route route;
+	json_t *rejected, *decision;
+	const char *direct[DIRECT_ENDPOINTS];
+	char direct_spki[65];
+	const char *token;
+	int64_t token_expires_ms;
+
+	struct attempt_row attempts[TRIES_MAX];
+	struct fault attempt_faults[TRIES_MAX];
+	size_t attempt_count;
+	const char *tried[TRIES_MAX];
+	char quantization[40]; /* of the last one tried */
+	struct relay_result relayed;
+	struct evbuffer *held;
+
+	int status;	    /* of an answer that is ours */
+	const char *answer; /* JSON */
+	int64_t auth_us, route_us, mint_us, connect_us, first_byte_us;
+	int64_t asked_us; /* when the question under way was asked */
+};
+
+/* exchange.c: walks the table from x->step; a callback's last act. */
+void exchange_advance(struct exchange *x);
+/* The offer's place is given back, whatever became of it. */
+void exchange_leave_offer(struct exchange *x);
+
+/* attempt.c: the steps RELAY and RELAYED. */
+enum step attempt_ask(struct exchange *x);
+enum step attempt_got(struct exchange *x);
+/* Ends the one under way, if there is one. */
+void attempt_end(
+    struct exchange *x, const char *outcome, const struct fault *f);
+/* How the last one ended, as assay.outcome names it. */
+const char *attempt_end_name(const struct exchange *x);
+/* The fields of ours that every reply carries. */
+void attempt_add_fields(struct exchange *x, struct http_fields *fs);
+
+/* outcome.c: the step LEDGER. */
+enum step outcome_write(struct exchange *x);
+
+#endif
