@@ -2,7 +2,7 @@
 /* The one or two servers that buyers reach. */
 #include "gateway/listener.h"
 
-struct listener {
+struct buyer_listener {
 	struct house *house;
 	struct server *http;
 	struct server *https;
@@ -27,7 +27,7 @@ limits_of(const struct settings *s)
 }
 
 static bool
-open_tls(struct listener *l, SSL_CTX **out, struct fault *f)
+open_tls(struct buyer_listener *l, SSL_CTX **out, struct fault *f)
 {
 	const struct settings *s = l->house->settings;
 	struct tls_settings t = {.server = true,
@@ -41,7 +41,7 @@ open_tls(struct listener *l, SSL_CTX **out, struct fault *f)
 }
 
 static bool
-open_one(struct listener *l, const char *address, SSL_CTX *tls,
+open_one(struct buyer_listener *l, const char *address, SSL_CTX *tls,
     struct server **out, struct fault *f)
 {
 	struct server_limits limits = limits_of(l->house->settings);
@@ -59,16 +59,17 @@ open_one(struct listener *l, const char *address, SSL_CTX *tls,
 }
 
 bool
-listener_open(struct house *h, struct listener **out, struct fault *f)
+buyer_listener_open(
+    struct house *h, struct buyer_listener **out, struct fault *f)
 {
-	struct listener *l = mem_new(sizeof(*l));
+	struct buyer_listener *l = mem_new(sizeof(*l));
 	const struct settings *s = h->settings;
 
 	l->house = h;
 	if ((s->listen_https != NULL && !open_tls(l, &l->tls, f)) ||
 	    !open_one(l, s->listen_http, NULL, &l->http, f) ||
 	    !open_one(l, s->listen_https, l->tls, &l->https, f)) {
-		listener_free(&l);
+		buyer_listener_free(&l);
 		return false;
 	}
 	*out = l;
@@ -76,7 +77,7 @@ listener_open(struct house *h, struct listener **out, struct fault *f)
 }
 
 bool
-listener_reload(struct listener *l, struct fault *f)
+buyer_listener_reload(struct buyer_listener *l, struct fault *f)
 {
 	SSL_CTX *tls;
 
@@ -93,14 +94,14 @@ listener_reload(struct listener *l, struct fault *f)
 static void
 on_idle(void *arg)
 {
-	struct listener *l = arg;
+	struct buyer_listener *l = arg;
 
 	if (--l->draining == 0)
 		l->on_idle(l->idle_arg);
 }
 
 void
-listener_drain(struct listener *l, void (*fn)(void *arg), void *arg)
+buyer_listener_drain(struct buyer_listener *l, void (*fn)(void *arg), void *arg)
 {
 	l->on_idle = fn;
 	l->idle_arg = arg;
@@ -113,9 +114,9 @@ listener_drain(struct listener *l, void (*fn)(void *arg), void *arg)
 }
 
 void
-listener_free(struct listener **lp)
+buyer_listener_free(struct buyer_listener **lp)
 {
-	struct listener *l = *lp;
+	struct buyer_listener *l = *lp;
 
 	if (l == NULL)
 		return;

@@ -10,12 +10,14 @@
 #include "base/server.h"
 #include "gateway/exchange.h"
 
-struct listener;
-bool listener_open(struct house *h, struct listener **out, struct fault *f);
+struct buyer_listener;
+bool buyer_listener_open(
+    struct house *h, struct buyer_listener **out, struct fault *f);
 /* Certificate and key are read again, for connections to come. */
-bool listener_reload(struct listener *l, struct fault *f);
+bool buyer_listener_reload(struct buyer_listener *l, struct fault *f);
 /* Accept no more; fn(arg), once, when nothing is open. */
-void listener_drain(struct listener *l, void (*fn)(void *arg), void *arg);
-void listener_free(struct listener **l);
+void buyer_listener_drain(
+    struct buyer_listener *l, void (*fn)(void *arg), void *arg);
+void buyer_listener_free(struct buyer_listener **l);
 
 #endif

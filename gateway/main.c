@@ -24,7 +24,7 @@ struct worker {
 	struct sync *sync;
 	struct tunnels *tunnels;
 	struct server *admin_server;
-	struct listener *listener;
+	struct buyer_listener *listener;
 	struct timer *drain;
 	bool is_draining;
 	char instance[128];
@@ -195,7 +195,7 @@ open_all(struct worker *w, unsigned number, struct fault *f)
 	h->mint = mint_new(h->loop, w->settings->auth_mint, w->mint_tls,
 	    w->settings->auth_name, &h->log);
 	return open_ledger(w, number, f) && open_tunnels(w, f) &&
-	       open_admin(w, f) && listener_open(h, &w->listener, f);
+	       open_admin(w, f) && buyer_listener_open(h, &w->listener, f);
 }
 
 static void
@@ -204,7 +204,7 @@ close_all(struct worker *w)
 	struct house *h = &w->house;
 
 	server_free(&w->admin_server);
-	listener_free(&w->listener);
+	buyer_listener_free(&w->listener);
 	tunnels_free(&w->tunnels);
 	sync_free(&w->sync);
 	mint_free(&h->mint);
@@ -269,7 +269,7 @@ on_drain(void *arg)
 	log_info(
 	    &w->house.log, "draining", LOG_INT("requests_open", w->house.open));
 	timer_start(w->drain, w->settings->timeout_drain);
-	listener_drain(w->listener, on_buyers_idle, w);
+	buyer_listener_drain(w->listener, on_buyers_idle, w);
 }
 
 static void
@@ -294,7 +294,7 @@ on_reload(void *arg)
 	struct worker *w = arg;
 	struct fault f;
 
-	if (!listener_reload(w->listener, &f))
+	if (!buyer_listener_reload(w->listener, &f))
 		log_error(&w->house.log, "reload_failed",
 		    LOG_STR("what", "listener"), LOG_STR("why", f.why));
 	reload_tunnels(w);
@@ -324,8 +324,8 @@ run(unsigned number, void *arg)
 	w.drain = timer_new(w.house.loop, on_drain_over, &w);
 	worker_signals(w.house.loop, on_drain, on_reload, &w);
 	if (open_all(&w, number, &f)) {
-		log_info(&w.house.log, "ready",
-		    LOG_STR("version", ASSAY_VERSION));
+		log_info(
+		    &w.house.log, "ready", LOG_STR("version", ASSAY_VERSION));
 		loop_run(w.house.loop);
 		status = 0;
 	} else {
