@@ -25,7 +25,7 @@
 enum { SPOOL_RECORD_MAX = 1 << 20 };
 
 struct spool_settings {
-	size_t segment_bytes; /* 0: 16 MiB; a new segment starts behind it */
+	size_t segment_bytes; /* 0: 16 MiB, but at most total / 4 */
 	size_t total_bytes;   /* 0: 1 GiB; over it, append fails LIMIT */
 };
 
@@ -48,8 +48,10 @@ bool spool_sync(struct spool *s, struct fault *f);
  * record: none is left. */
 bool spool_read(
     struct spool *s, struct bytes *out, uint64_t *number, struct fault *f);
-/* All records up to and including this number are done with: durable when it
- * returns, and segments wholly behind the mark are removed. */
+/* All records up to and including this number are done with: it survives
+ * kill -9 when this returns and a power cut from the next spool_sync on (an
+ * older mark only delivers records once more). Segments wholly behind the
+ * mark are removed. INVALID: no such record has been appended. */
 bool spool_consume(struct spool *s, uint64_t number, struct fault *f);
 /* Makes spool_read start again behind the consumed mark (after a failed
  * delivery). */
@@ -59,7 +61,7 @@ struct spool_counts {
 	uint64_t next;	    /* number the next record will have; from 1 */
 	uint64_t consumed;  /* highest number done with; 0: none */
 	uint64_t bytes;	    /* on disk */
-	uint64_t cut_bytes; /* torn or damaged, dropped while opening */
+	uint64_t cut_bytes; /* torn or damaged, not read as records */
 };
 void spool_counts(const struct spool *s, struct spool_counts *out);
 
