@@ -348,12 +348,12 @@ chain_check_leaf(X509 *leaf, const struct chain_rules *r, struct fault *f)
 		return false;
 	if (X509_check_ca(leaf) == 1)
 		return r->leaf_may_be_ca ||
-		    fault_set(f, FAULT_UNTRUSTED,
-			"the leaf is a certificate authority");
+		       fault_set(f, FAULT_UNTRUSTED,
+			   "the leaf is a certificate authority");
 	if (!(X509_get_key_usage(leaf) &
 		(KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)))
-		return fault_set(f, FAULT_UNTRUSTED,
-		    "the leaf's key may not sign");
+		return fault_set(
+		    f, FAULT_UNTRUSTED, "the leaf's key may not sign");
 	return true;
 }
 
@@ -517,19 +517,9 @@ crl_is_plain(X509_CRL *crl, struct fault *f)
 }
 
 bool
-crl_verify_untimed(
-    X509_CRL *crl, X509 *issuer, struct window *window, struct fault *f)
+crl_verify_key(
+    X509_CRL *crl, EVP_PKEY *key, struct window *window, struct fault *f)
 {
-	EVP_PKEY *key = X509_get0_pubkey(issuer);
-
-	if (X509_NAME_cmp(
-		X509_CRL_get_issuer(crl), X509_get_subject_name(issuer)) != 0)
-		return fault_set(
-		    f, FAULT_CONFLICT, "revocation list of another issuer");
-	if (X509_check_ca(issuer) != 1 ||
-	    !(X509_get_key_usage(issuer) & KU_CRL_SIGN))
-		return fault_set(f, FAULT_UNTRUSTED,
-		    "the issuer may not sign revocation lists");
 	if (key == NULL || X509_CRL_verify(crl, key) != 1) {
 		ERR_clear_error();
 		return fault_set(f, FAULT_TAMPERED,
@@ -543,6 +533,21 @@ crl_verify_untimed(
 		    f, FAULT_INVALID, "revocation list without its two times");
 	window->until += 999;
 	return true;
+}
+
+bool
+crl_verify_untimed(
+    X509_CRL *crl, X509 *issuer, struct window *window, struct fault *f)
+{
+	if (X509_NAME_cmp(
+		X509_CRL_get_issuer(crl), X509_get_subject_name(issuer)) != 0)
+		return fault_set(
+		    f, FAULT_CONFLICT, "revocation list of another issuer");
+	if (X509_check_ca(issuer) != 1 ||
+	    !(X509_get_key_usage(issuer) & KU_CRL_SIGN))
+		return fault_set(f, FAULT_UNTRUSTED,
+		    "the issuer may not sign revocation lists");
+	return crl_verify_key(crl, X509_get0_pubkey(issuer), window, f);
 }
 
 bool

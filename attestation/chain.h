@@ -106,6 +106,9 @@ bool crl_verify(X509_CRL *crl, X509 *issuer, int64_t now_ms,
 /* The same without a look at the clock. */
 bool crl_verify_untimed(
     X509_CRL *crl, X509 *issuer, struct window *window, struct fault *f);
+/* Signature, extensions and times alone, under a key of the caller's. */
+bool crl_verify_key(
+    X509_CRL *crl, EVP_PKEY *key, struct window *window, struct fault *f);
 /* True when the serial number of the certificate, which the issuer of the
  * list issued, stands in it, whatever the entry's reason. */
 bool crl_lists(X509_CRL *crl, X509 *certificate);

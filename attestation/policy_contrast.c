@@ -259,7 +259,7 @@ read_snp(struct arena *a, const json_t *o, struct policy *p, struct fault *f)
 	    "MinimumMitigationVector", "AllowedChipIDs", "CPUs", NULL};
 	struct policy_snp *s = &p->snp;
 	const json_t *vector = json_object_get(o, "MinimumMitigationVector");
-	enum snp_product product;
+	enum snp_product product = SNP_MILAN;
 
 	if (!json_is_object(o) || !known_members(o, names, f) ||
 	    !read_product(a, o, &product, s, f))

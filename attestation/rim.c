@@ -435,7 +435,7 @@ document_judge(struct arena *a, xmlDoc *doc, const struct rim_rules *r,
 {
 	struct parts p = {NULL, NULL, NULL};
 	struct chain signer = {.count = 0};
-	xmlNode *certificates;
+	xmlNode *certificates = NULL;
 	bool ok;
 
 	if (doc->intSubset != NULL || doc->extSubset != NULL)

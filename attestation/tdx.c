@@ -6,8 +6,6 @@
  */
 #include "attestation/tdx.h"
 
-#include <openssl/ec.h>
-#include <openssl/err.h>
 #include <string.h>
 
 #include "base/codec.h"
@@ -21,7 +19,10 @@ struct examined {
 	struct arena *arena; /* of this examination */
 	struct tdx_quote q;
 	struct tdx_pck pck;
-	X509 *leaf;
+	struct cert leaf;
+	EVP_PKEY *leaf_key;
+	struct cert ca;
+	struct window upper; /* of CA and root, where not the kept ones */
 	struct tdx_match match;
 	enum tdx_status status;
 };
@@ -68,22 +69,30 @@ check_structure(struct examined *x, struct bytes quote)
 		   bytes_of(intel, sizeof(intel)));
 }
 
-static bool
-need_window(struct examined *x, struct window w, const char *name,
+static struct check
+window_check(struct examined *x, struct window w, const char *name,
     enum verdict_code ended)
 {
 	bool early = x->now_ms < w.from;
 	struct check c = {name, SOURCE_VERIFIER,
 	    early ? CODE_NOT_YET_VALID : ended, NULL, NULL};
 
-	verdict_until(x->v, w.until);
 	if (!window_holds(w, x->now_ms)) {
 		c.seen = verdict_time(x->v, x->now_ms);
 		c.wanted =
 		    verdict_format(x->v, "%s %s", early ? "not before" : "by",
 			verdict_time(x->v, early ? w.from : w.until - 999));
 	}
-	return verdict_need(x->v, window_holds(w, x->now_ms), c);
+	return c;
+}
+
+static bool
+need_window(struct examined *x, struct window w, const char *name,
+    enum verdict_code ended)
+{
+	verdict_until(x->v, w.until);
+	return verdict_need(
+	    x->v, window_holds(w, x->now_ms), window_check(x, w, name, ended));
 }
 
 /* Dates of the collateral at the time asked about; a date to come is as bad
@@ -106,106 +115,107 @@ check_collateral_times(struct examined *x)
 			   CODE_STALE)));
 }
 
-/* The usual case: both upper certificates are the ones already verified. */
 static bool
-walk_kept(struct examined *x, const struct chain_blocks *b, struct fault *f)
+is_pck_ca(const struct cert *c)
 {
-	struct chain_rules rules = {
-	    .anchors = x->c->anchors, .signing = CHAIN_ECDSA};
-
-	return certificate_read_der(b->at[0], &x->leaf, f) &&
-	       chain_check_leaf(x->leaf, &rules, f) &&
-	       chain_check_link(x->leaf, x->c->pck_ca, 0, &rules, f);
+	return cert_is_named(c, "Intel SGX PCK Platform CA") ||
+	       cert_is_named(c, "Intel SGX PCK Processor CA");
 }
 
+/* Upper certificates that are not the ones kept: verified here. */
 static bool
-walk_whole(struct examined *x, const struct chain_blocks *b, struct fault *f)
+walk_upper(struct examined *x, const struct chain_blocks *b, struct cert *ca,
+    struct fault *f)
 {
-	struct chain_rules rules = {.anchors = x->c->anchors,
-	    .anchor = ANCHOR_INTEL_SGX_ROOT,
-	    .signing = CHAIN_ECDSA};
-	struct chain chain = {0};
-	struct window window;
-	uint8_t spki[32];
-	char name[64];
-	size_t i;
-	bool held = true;
+	const struct tdx_collateral *c = x->c;
+	struct cert root;
 
-	for (i = 0; i < b->count && held; i++)
-		held = chain_add_der(&chain, b->at[i], f);
-	held = held && chain_walk_untimed(&chain, &rules, &window, f);
+	if (!cert_read(b->at[2], &root, f) ||
+	    !cert_check_anchor(&root, c->anchors, ANCHOR_INTEL_SGX_ROOT, f) ||
+	    !cert_read(b->at[1], ca, f) ||
+	    !cert_check_link(ca, &root, c->root_key, 1, CHAIN_ECDSA, f))
+		return false;
 	/* 4.1.2.1: the CA plays its part by name. */
-	if (held &&
-	    (!certificate_common_name(chain.at[1], name, sizeof(name)) ||
-		(strcmp(name, "Intel SGX PCK Platform CA") != 0 &&
-		    strcmp(name, "Intel SGX PCK Processor CA") != 0)))
-		held = fault_set(f, FAULT_UNTRUSTED,
+	if (!is_pck_ca(ca))
+		return fault_set(f, FAULT_UNTRUSTED,
 		    "the PCK certificate's issuer is no PCK CA");
-	for (i = 1; held && i < chain.count; i++)
-		held = chain_check_time(chain.at[i], x->now_ms, &window, f);
-	if (held && x->c->pck_ca != NULL) {
-		spki_sha256(chain.at[1], spki);
-		if (memcmp(spki, x->c->pck_ca_spki.at, 32) != 0)
-			held = fault_set(f, FAULT_CONFLICT,
-			    "the revocation list is by another PCK CA");
+	if (c->pck_crl != NULL && !bytes_equal(ca->spki, c->pck_ca.spki))
+		return fault_set(f, FAULT_CONFLICT,
+		    "the revocation list is by another PCK CA");
+	x->upper = window_meet(ca->window, root.window);
+	return true;
+}
+
+/* 4.1.2.1: leaf, CA, root. The usual case is that both upper certificates are
+ * the ones already verified. */
+static bool
+read_pck_chain(struct examined *x, struct fault *f)
+{
+	const struct tdx_collateral *c = x->c;
+	struct chain_blocks b;
+	EVP_PKEY *key = c->pck_ca_key;
+	bool held;
+
+	x->ca = c->pck_ca;
+	x->upper = WINDOW_ALWAYS;
+	if (!chain_split_pem(x->arena, x->q.chain, &b, f))
+		return false;
+	if (b.count != 3)
+		return fault_set(f, FAULT_INVALID,
+		    "PCK chain of %zu certificates, not 3", b.count);
+	if (key == NULL || !bytes_equal(b.at[1], c->pck_ca.der) ||
+	    !bytes_equal(b.at[2], c->root.der)) {
+		if (!walk_upper(x, &b, &x->ca, f))
+			return false;
+		key = cert_key(&x->ca, c->root_key);
+	} else {
+		EVP_PKEY_up_ref(key);
 	}
-	if (held) {
-		verdict_until(x->v, window.until);
-		X509_up_ref(x->leaf = chain.at[0]);
-	}
-	chain_free(&chain);
+	held = cert_read(b.at[0], &x->leaf, f) &&
+	       cert_check_leaf(&x->leaf, f) &&
+	       cert_check_link(&x->leaf, &x->ca, key, 0, CHAIN_ECDSA, f);
+	EVP_PKEY_free(key);
+	if (held)
+		x->leaf_key = cert_key(&x->leaf, c->root_key);
 	return held;
 }
 
 static bool
-read_pck_chain(struct examined *x, struct fault *f)
+check_window(struct examined *x, struct window w, const char *name)
 {
-	struct chain_blocks b;
-
-	if (!chain_split_pem(x->arena, x->q.chain, &b, f))
-		return false;
-	/* 4.1.2.1: leaf, CA, root. */
-	if (b.count != 3)
-		return fault_set(f, FAULT_INVALID,
-		    "PCK chain of %zu certificates, not 3", b.count);
-	if (x->c->pck_ca != NULL && bytes_equal(b.at[1], x->c->pck_ca_der) &&
-	    bytes_equal(b.at[2], x->c->root_der))
-		return walk_kept(x, &b, f);
-	return walk_whole(x, &b, f);
+	verdict_until(x->v, w.until);
+	return verdict_check(x->v, window_holds(w, x->now_ms),
+	    window_check(x, w, name, CODE_EXPIRED));
 }
 
 /* 4.1.2.1 and 4.1.2.4.4: chain, role and time of the PCK certificate. */
 static bool
 check_pck(struct examined *x)
 {
+	struct text name = {NULL, 0};
 	struct fault f = {0};
-	struct window w = WINDOW_ALWAYS;
-	char name[64] = "";
 
 	if (!verdict_check_fault(x->v, read_pck_chain(x, &f), "tdx.pck_chain",
 		SOURCE_VERIFIER, &f))
 		return false;
-	certificate_common_name(x->leaf, name, sizeof(name));
-	if (!check(x, strcmp(name, "Intel SGX PCK Certificate") == 0,
-		"tdx.pck_role", SOURCE_VERIFIER, CODE_UNTRUSTED,
-		verdict_text(x->v, text_of(name)), "Intel SGX PCK Certificate"))
-		return false;
-	if (!verdict_check_fault(x->v,
-		chain_check_time(x->leaf, x->now_ms, &w, &f), "tdx.pck_time",
-		SOURCE_VERIFIER, &f))
-		return false;
-	verdict_until(x->v, w.until);
-	return verdict_check_fault(x->v, tdx_pck_read(x->leaf, &x->pck, &f),
-	    "tdx.pck_extension", SOURCE_VERIFIER, &f);
+	cert_common_name(&x->leaf, &name);
+	return check(x, text_is(name, "Intel SGX PCK Certificate"),
+		   "tdx.pck_role", SOURCE_VERIFIER, CODE_UNTRUSTED,
+		   verdict_text(x->v, name), "Intel SGX PCK Certificate") &&
+	       check_window(x, x->leaf.window, "tdx.pck_time") &&
+	       check_window(x, x->upper, "tdx.pck_ca_time") &&
+	       verdict_check_fault(x->v, tdx_pck_read(&x->leaf, &x->pck, &f),
+		   "tdx.pck_extension", SOURCE_VERIFIER, &f);
 }
 
-/* 4.1.2.4.6 and .7; that root and CA are not revoked was seen when the
- * collateral was taken in. */
+/* 4.1.2.4.6 and .7. */
 static bool
 check_revocation(struct examined *x)
 {
-	const struct check c = {
+	const struct check leaf = {
 	    "tdx.pck_revoked", SOURCE_VERIFIER, CODE_REVOKED, NULL, NULL};
+	const struct check ca = {
+	    "tdx.pck_ca_revoked", SOURCE_VERIFIER, CODE_REVOKED, NULL, NULL};
 
 	if (x->c->pck_crl == NULL) {
 		if (x->p == NULL || x->p->revocation)
@@ -213,10 +223,13 @@ check_revocation(struct examined *x)
 			    (struct check){"tdx.revocation_lists",
 				SOURCE_VERIFIER, CODE_MISSING, "none",
 				"lists of the root and the PCK CA"});
-		verdict_unknown(x->v, c);
+		verdict_unknown(x->v, leaf);
 		return true;
 	}
-	return verdict_check(x->v, !crl_lists(x->c->pck_crl, x->leaf), c);
+	return verdict_check(
+		   x->v, !cert_is_listed(x->c->root_crl, &x->ca), ca) &&
+	       verdict_check(
+		   x->v, !cert_is_listed(x->c->pck_crl, &x->leaf), leaf);
 }
 
 /* 4.1.2.4.9 to .11: collateral of this kind of platform. */
@@ -240,16 +253,12 @@ check_platform(struct examined *x)
 
 /* A point as the quote carries it; NULL if it is not on the curve. */
 static EVP_PKEY *
-key_of_point(struct bytes xy)
+attestation_key(struct examined *x)
 {
-	struct ec_key *k = NULL;
-	EVP_PKEY *key;
+	uint8_t point[65] = {4};
 
-	if (!ec_key_of_point(xy.at, xy.at + 32, &k, NULL))
-		return NULL;
-	EVP_PKEY_up_ref(key = ec_key_pkey(k));
-	ec_key_free(&k);
-	return key;
+	memcpy(point + 1, x->q.attestation_key.at, 64);
+	return key_of_point(bytes_of(point, sizeof(point)), x->c->root_key);
 }
 
 /* 4.1.2.4.12, .13 and .16: PCK key -> QE report -> attestation key -> quote. */
@@ -265,8 +274,7 @@ check_signatures(struct examined *x)
 	bool held;
 
 	if (!check(x,
-		signature_p256(X509_get0_pubkey(x->leaf), q->qe.report,
-		    q->qe_signature.at),
+		signature_p256(x->leaf_key, q->qe.report, q->qe_signature.at),
 		"tdx.qe_report_signature", SOURCE_VERIFIER, CODE_TAMPERED, NULL,
 		NULL))
 		return false;
@@ -280,7 +288,7 @@ check_signatures(struct examined *x)
 		SOURCE_HARDWARE, CODE_MISMATCH, verdict_hex(x->v, tail),
 		"zeros"))
 		return false;
-	key = key_of_point(q->attestation_key);
+	key = attestation_key(x);
 	held =
 	    key != NULL && signature_p256(key, q->signed_part, q->signature.at);
 	EVP_PKEY_free(key);
@@ -615,7 +623,7 @@ tdx_verify(struct bytes quote, const struct tdx_collateral *c,
 
 	v->test_root |= anchors_is_test(c->anchors, ANCHOR_INTEL_SGX_ROOT);
 	held = examine(&x, quote);
-	X509_free(x.leaf);
+	EVP_PKEY_free(x.leaf_key);
 	if (held)
 		*out = (struct tdx_judgement){x.q, x.pck, x.status};
 	return held;
@@ -626,15 +634,18 @@ tdx_quote_fmspc(struct bytes quote, uint8_t fmspc[6], struct fault *f)
 {
 	struct tdx_quote q;
 	struct tdx_pck pck;
-	struct chain chain;
+	struct chain_blocks b;
+	struct cert leaf;
+	struct arena *a;
 	bool read;
 
-	if (!tdx_quote_read(quote, &q, f) ||
-	    !chain_read_pem(q.chain, &chain, f))
+	if (!tdx_quote_read(quote, &q, f))
 		return false;
-	read = tdx_pck_read(chain.at[0], &pck, f);
-	chain_free(&chain);
+	a = arena_new();
+	read = chain_split_pem(a, q.chain, &b, f) &&
+	       cert_read(b.at[0], &leaf, f) && tdx_pck_read(&leaf, &pck, f);
 	if (read)
 		memcpy(fmspc, pck.fmspc, 6);
+	arena_free(&a);
 	return read;
 }

@@ -9,6 +9,7 @@
 #define ATTESTATION_TDX_COLLATERAL_H
 
 #include "attestation/anchors.h"
+#include "attestation/cert.h"
 #include "attestation/chain.h"
 #include "attestation/tdx_tcb.h"
 #include "attestation/verdict.h"
@@ -51,14 +52,11 @@ struct tdx_collateral {
 	const struct anchors *anchors;
 	struct tdx_tcb_info tcb;
 	struct tdx_qe_identity qe;
-	X509 *root;
-	X509 *tcb_signing;
-	X509 *qe_signing; /* often the same certificate */
-	X509 *pck_ca;
-	struct bytes root_der, pck_ca_der;
-	struct bytes root_spki, pck_ca_spki; /* SHA-256 of each */
-	X509_CRL *root_crl, *pck_crl;	     /* NULL: taken in without lists */
-	struct window chain_window;	     /* all certificates above */
+	/* Views on DER in the arena; the root's key is a pattern for others. */
+	struct cert root, tcb_signing, qe_signing, pck_ca;
+	EVP_PKEY *root_key, *tcb_key, *qe_key, *pck_ca_key;
+	X509_CRL *root_crl, *pck_crl; /* NULL: taken in without lists */
+	struct window chain_window;   /* all certificates above */
 	struct window root_crl_window, pck_crl_window;
 };
 

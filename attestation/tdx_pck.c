@@ -7,10 +7,7 @@
 
 #include <string.h>
 
-#include "attestation/chain.h"
 #include "attestation/der.h"
-
-#define PCK_OID "1.2.840.113741.1.13.1"
 
 /* The arc above, as DER content: 1.2.840.113741.1.13.1 */
 static const uint8_t arc[] = {
@@ -126,7 +123,7 @@ read_member(
 }
 
 bool
-tdx_pck_read(X509 *leaf, struct tdx_pck *out, struct fault *f)
+tdx_pck_read(const struct cert *leaf, struct tdx_pck *out, struct fault *f)
 {
 	const unsigned needed = 1u << PCK_PPID | 1u << PCK_TCB |
 				1u << PCK_PCEID | 1u << PCK_FMSPC |
@@ -136,7 +133,7 @@ tdx_pck_read(X509 *leaf, struct tdx_pck *out, struct fault *f)
 	uint8_t tag;
 
 	memset(out, 0, sizeof(*out));
-	if (!certificate_extension(leaf, PCK_OID, &in) ||
+	if (!cert_extension(leaf, bytes_of(arc, sizeof(arc)), &in) ||
 	    !der_only(in, DER_SEQUENCE, &all))
 		return fault_set(
 		    f, FAULT_INVALID, "PCK certificate: no SGX extension");

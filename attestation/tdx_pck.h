@@ -6,8 +6,7 @@
 #ifndef ATTESTATION_TDX_PCK_H
 #define ATTESTATION_TDX_PCK_H
 
-#include <openssl/x509.h>
-
+#include "attestation/cert.h"
 #include "base/fault.h"
 
 struct tdx_pck {
@@ -23,6 +22,7 @@ struct tdx_pck {
 	bool dynamic_platform, cached_keys, smt;
 };
 
-bool tdx_pck_read(X509 *leaf, struct tdx_pck *out, struct fault *f);
+bool tdx_pck_read(
+    const struct cert *leaf, struct tdx_pck *out, struct fault *f);
 
 #endif

@@ -7,40 +7,52 @@
 
 #include "attestation/tdx_collateral.h"
 #include "base/codec.h"
-#include "base/json.h"
 #include "base/scan.h"
 
-/* A string member of the bundle, copied; texts are bounded by the bundle. */
-static bool
-bundle_text(struct arena *a, const json_t *o, const char *name,
-    struct text *out, struct fault *f)
-{
-	const json_t *j = json_object_get(o, name);
-	size_t len = json_string_length(j);
+/* In the order of struct tdx_source. */
+enum {
+	M_TCB_INFO,
+	M_TCB_SIGNATURE,
+	M_TCB_CHAIN,
+	M_QE,
+	M_QE_SIGNATURE,
+	M_QE_CHAIN,
+	M_ROOT_CRL,
+	M_PCK_CRL,
+	M_PCK_CHAIN,
+	M_COUNT
+};
 
-	if (!json_is_string(j))
+static bool
+member_text(struct arena *a, const struct scan_member *m, struct text *out,
+    struct fault *f)
+{
+	char *at;
+
+	if (m->value.len == 0 || m->value.at[0] != '"')
 		return fault_set(
-		    f, FAULT_INVALID, "TDX collateral: no text %s", name);
-	*out = (struct text){arena_copy(a, json_string_value(j), len), len};
+		    f, FAULT_INVALID, "TDX collateral: no text %s", m->name);
+	at = arena_alloc(a, m->value.len + 1);
+	if (!scan_string(m->value, at, m->value.len + 1, f))
+		return false;
+	*out = text_of(at);
 	return true;
 }
 
 static bool
-bundle_hex(struct arena *a, const json_t *o, const char *name,
-    struct bytes *out, struct fault *f)
+member_hex(struct arena *a, const struct scan_member *m, struct bytes *out,
+    struct fault *f)
 {
-	const json_t *j = json_object_get(o, name);
-	size_t len, hex = json_string_length(j);
+	struct text hex;
+	size_t len;
 	uint8_t *at;
 
-	if (!json_is_string(j))
+	if (!member_text(a, m, &hex, f))
+		return false;
+	at = arena_alloc(a, hex.len / 2 + 1);
+	if (!hex_decode(hex, at, hex.len / 2 + 1, &len))
 		return fault_set(
-		    f, FAULT_INVALID, "TDX collateral: no text %s", name);
-	at = arena_alloc(a, hex / 2 + 1);
-	if (!hex_decode((struct text){json_string_value(j), hex}, at,
-		hex / 2 + 1, &len))
-		return fault_set(
-		    f, FAULT_INVALID, "TDX collateral: %s is not hex", name);
+		    f, FAULT_INVALID, "TDX collateral: %s is not hex", m->name);
 	*out = bytes_of(at, len);
 	return true;
 }
@@ -49,27 +61,33 @@ bool
 tdx_source_of_bundle(
     struct arena *a, struct text json, struct tdx_source *out, struct fault *f)
 {
-	json_t *o = NULL;
-	bool read;
+	struct scan_member m[M_COUNT] = {
+	    [M_TCB_INFO] = {.name = "tcb_info"},
+	    [M_TCB_SIGNATURE] = {.name = "tcb_info_signature"},
+	    [M_TCB_CHAIN] = {.name = "tcb_info_issuer_chain"},
+	    [M_QE] = {.name = "qe_identity"},
+	    [M_QE_SIGNATURE] = {.name = "qe_identity_signature"},
+	    [M_QE_CHAIN] = {.name = "qe_identity_issuer_chain"},
+	    [M_ROOT_CRL] = {.name = "root_ca_crl"},
+	    [M_PCK_CRL] = {.name = "pck_crl"},
+	    [M_PCK_CHAIN] = {.name = "pck_crl_issuer_chain"},
+	};
 
-	if (!json_read(json, TDX_BUNDLE_MAX, &o, f))
-		return false;
-	read =
-	    bundle_text(a, o, "tcb_info", &out->tcb_info, f) &&
-	    bundle_text(
-		a, o, "tcb_info_signature", &out->tcb_info_signature, f) &&
-	    bundle_text(
-		a, o, "tcb_info_issuer_chain", &out->tcb_info_chain, f) &&
-	    bundle_text(a, o, "qe_identity", &out->qe_identity, f) &&
-	    bundle_text(a, o, "qe_identity_signature",
-		&out->qe_identity_signature, f) &&
-	    bundle_text(
-		a, o, "qe_identity_issuer_chain", &out->qe_identity_chain, f) &&
-	    bundle_hex(a, o, "root_ca_crl", &out->root_crl, f) &&
-	    bundle_hex(a, o, "pck_crl", &out->pck_crl, f) &&
-	    bundle_text(a, o, "pck_crl_issuer_chain", &out->pck_crl_chain, f);
-	json_free(&o);
-	return read;
+	if (json.len > TDX_BUNDLE_MAX)
+		return fault_set(
+		    f, FAULT_INVALID, "TDX collateral of %zu bytes", json.len);
+	return scan_object(json, 32, m, M_COUNT, f) &&
+	       member_text(a, &m[M_TCB_INFO], &out->tcb_info, f) &&
+	       member_text(
+		   a, &m[M_TCB_SIGNATURE], &out->tcb_info_signature, f) &&
+	       member_text(a, &m[M_TCB_CHAIN], &out->tcb_info_chain, f) &&
+	       member_text(a, &m[M_QE], &out->qe_identity, f) &&
+	       member_text(
+		   a, &m[M_QE_SIGNATURE], &out->qe_identity_signature, f) &&
+	       member_text(a, &m[M_QE_CHAIN], &out->qe_identity_chain, f) &&
+	       member_hex(a, &m[M_ROOT_CRL], &out->root_crl, f) &&
+	       member_hex(a, &m[M_PCK_CRL], &out->pck_crl, f) &&
+	       member_text(a, &m[M_PCK_CHAIN], &out->pck_crl_chain, f);
 }
 
 /* The raw inner object and the signature of an answer's body. */
