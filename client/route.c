@@ -93,7 +93,8 @@ explain(const json_t *answer)
 	if (json_is_object(choice))
 		printf("would go to %s\n\n", member(choice, "did"));
 	else
-		printf("would be refused: %s\n\n", member(answer, "code"));
+		printf("would be refused: %s\n\n",
+		    member(json_object_get(answer, "error"), "code"));
 	printf("%-62s %-12s %-7s %s\n", "did", "pool", "tier", "verdict");
 	json_array_foreach(candidates, i, one)
 	{

@@ -10,8 +10,9 @@
 #include "base/json.h"
 
 enum {
-	CANDIDATES_SHOWN = 200, /* of one decision */
-	HALF_LIFE_DAYS = 7	/* of the evidence behind a score */
+	CANDIDATES_SHOWN = 200,	   /* in the answer to a dry run */
+	CANDIDATES_EXPLAINED = 20, /* in a response's header field */
+	HALF_LIFE_DAYS = 7	   /* of the evidence behind a score */
 };
 
 static json_t *
@@ -415,10 +416,10 @@ choice_json(const struct route *r)
 {
 	if (!r->is_found)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:s}", "provider",
-	    r->did, "pool", pool_name(r->pool), "tier", tier_name(r->tier),
-	    "score", score_json(r->score), "quantization", r->quantization,
-	    "newcomer", r->is_newcomer, "because", r->because);
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:s}", "did", r->did,
+	    "pool", pool_name(r->pool), "tier", tier_name(r->tier), "score",
+	    score_json(r->score), "quantization", r->quantization, "newcomer",
+	    r->is_newcomer, "because", r->because);
 }
 
 static json_t *
@@ -426,30 +427,47 @@ candidate_json(const struct route_candidate *c)
 {
 	bool ok = c->rejection == ADMISSIBLE;
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:s?}",
-	    "provider", c->offer->provider->did, "pool", pool_name(c->pool),
-	    "tier", tier_name(c->tier), "score", score_json(c->score),
-	    "quantization", c->offer->quantization, "newcomer", c->is_newcomer,
-	    "admissible", ok, "reason",
-	    ok ? NULL : rejection_name(c->rejection));
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:s?}", "did",
+	    c->offer->provider->did, "pool", pool_name(c->pool), "tier",
+	    tier_name(c->tier), "score", score_json(c->score), "quantization",
+	    c->offer->quantization, "newcomer", c->is_newcomer, "admissible",
+	    ok, "reason", ok ? NULL : rejection_name(c->rejection));
+}
+
+static json_t *
+rejected_json(const struct route_candidate *c)
+{
+	return json_pack("{s:s, s:s}", "did", c->offer->provider->did, "reason",
+	    rejection_name(c->rejection));
+}
+
+static json_t *
+decision_json(const struct route_ask *ask, const struct route *r, size_t most)
+{
+	struct arena *a = arena_new();
+	json_t *list = json_array();
+	json_t *rejected = json_array();
+	size_t count;
+	struct route_candidate *at = route_candidates(ask, a, &count);
+	json_t *j;
+
+	for (size_t i = 0; i < count && i < most; i++) {
+		json_array_append_new(list, candidate_json(&at[i]));
+		if (at[i].rejection != ADMISSIBLE)
+			json_array_append_new(rejected, rejected_json(&at[i]));
+	}
+	j = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "choice",
+	    choice_json(r), "candidates", list, "rejected", rejected,
+	    "rejected_counts", describe_rejected(r), "considered",
+	    (json_int_t)r->considered, "admissible", (json_int_t)r->admissible);
+	arena_free(&a);
+	return j;
 }
 
 json_t *
 describe_decision(const struct route_ask *ask, const struct route *r)
 {
-	struct arena *a = arena_new();
-	json_t *list = json_array();
-	size_t count;
-	struct route_candidate *at = route_candidates(ask, a, &count);
-	json_t *j;
-
-	for (size_t i = 0; i < count && i < CANDIDATES_SHOWN; i++)
-		json_array_append_new(list, candidate_json(&at[i]));
-	j = json_pack("{s:o, s:o, s:o, s:I, s:I}", "choice", choice_json(r),
-	    "candidates", list, "rejected", describe_rejected(r), "considered",
-	    (json_int_t)r->considered, "admissible", (json_int_t)r->admissible);
-	arena_free(&a);
-	return j;
+	return decision_json(ask, r, CANDIDATES_EXPLAINED);
 }
 
 static json_t *
@@ -486,7 +504,7 @@ char *
 describe_route(const struct route_ask *ask, const struct route *r,
     const struct fault *f, const char *request_id, struct arena *a)
 {
-	json_t *j = describe_decision(ask, r);
+	json_t *j = decision_json(ask, r, CANDIDATES_SHOWN);
 
 	json_object_set_new(j, "object", json_string("route"));
 	json_object_set_new(j, "request_id", text_json(request_id));

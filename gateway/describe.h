@@ -39,7 +39,8 @@ char *describe_route(const struct route_ask *ask, const struct route *r,
 json_t *describe_rejected(const struct route *r);
 /* The same as text, for the ledger. */
 char *describe_rejected_text(const struct route *r, struct arena *a);
-/* The decision trace of `explain`; a new object, the caller's. */
+/* The decision trace of `explain`, short enough for a header field; a new
+ * object, the caller's. */
 json_t *describe_decision(const struct route_ask *ask, const struct route *r);
 
 #endif

@@ -197,7 +197,7 @@ test_route(void **state)
 	j = parse(&b, describe_route(&ask, &r, NULL, "R", b.w.arena));
 	assert_string_equal(string(j, "object"), "route");
 	assert_string_equal(string(j, "request_id"), "R");
-	assert_string_equal(string(j, "choice.provider"), "did:assay:own");
+	assert_string_equal(string(j, "choice.did"), "did:assay:own");
 	assert_string_equal(string(j, "choice.pool"), "workspace");
 	assert_string_equal(string(j, "choice.because"), "only_one");
 	assert_true(json_is_null(at(j, "error")));
@@ -206,9 +206,11 @@ test_route(void **state)
 	assert_true(json_is_null(at(j, "candidates.0.reason")));
 	assert_true(json_is_false(at(j, "candidates.3.admissible")));
 	assert_string_equal(string(j, "candidates.3.reason"), "outside_window");
-	assert_int_equal(number(j, "rejected.at_capacity"), 1);
-	assert_int_equal(number(j, "rejected.outside_window"), 1);
-	assert_int_equal(json_object_size(at(j, "rejected")), 2);
+	assert_int_equal(number(j, "rejected_counts.at_capacity"), 1);
+	assert_int_equal(number(j, "rejected_counts.outside_window"), 1);
+	assert_int_equal(json_array_size(at(j, "rejected")), 2);
+	assert_string_equal(string(j, "rejected.1.did"), "did:assay:away");
+	assert_string_equal(string(j, "rejected.1.reason"), "outside_window");
 	assert_string_equal(string(j, "query.pool"), "any");
 	assert_string_equal(describe_rejected_text(&r, b.w.arena),
 	    "{\"outside_window\":1,\"at_capacity\":1}");
