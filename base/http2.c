@@ -356,59 +356,60 @@ on_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 
 /* Resets that the peer's own mistakes drew from us ("MadeYouReset"): all but
  * the codes that we use ourselves. */
+static void
+sent_reset(struct http2 *h, uint32_t code)
+{
+	if (code != NGHTTP2_CANCEL && code != NGHTTP2_NO_ERROR &&
+	    code != NGHTTP2_INTERNAL_ERROR && !rate_take(&h->caused, h->now_us))
+		fault_set(&h->over, FAULT_LIMIT,
+		    "more than %u resets caused a second",
+		    h->limits.resets_per_s);
+}
+
+/* nghttp2 has given up on the peer, and says why. */
+static void
+sent_goaway(struct http2 *h, const nghttp2_goaway *g)
+{
+	if (g->error_code == NGHTTP2_NO_ERROR || h->ended)
+		return;
+	fault_set(&h->complaint, FAULT_INVALID, "peer broke HTTP/2: %s: %.*s",
+	    nghttp2_http2_strerror(g->error_code),
+	    (int)(g->opaque_data_len < 100 ? g->opaque_data_len : 100),
+	    g->opaque_data_len > 0 ? (const char *)g->opaque_data : "");
+}
+
+/* RFC 9113 section 8.1: an early answer, then no more body please. */
+static void
+sent_end(nghttp2_session *session, int32_t id)
+{
+	struct stream *s = nghttp2_session_get_stream_user_data(session, id);
+
+	if (s != NULL && !s->in_end)
+		nghttp2_submit_rst_stream(
+		    session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+}
+
 static int
 on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct http2 *h = arg;
-	struct stream *s;
+	bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
-	if (frame->hd.type == NGHTTP2_RST_STREAM) {
-		uint32_t code = frame->rst_stream.error_code;
-
-		if (code != NGHTTP2_CANCEL && code != NGHTTP2_NO_ERROR &&
-		    code != NGHTTP2_INTERNAL_ERROR &&
-		    !rate_take(&h->caused, h->now_us))
-			fault_set(&h->over, FAULT_LIMIT,
-			    "more than %u resets caused a second",
-			    h->limits.resets_per_s);
-		return 0;
+	switch ((int)frame->hd.type) {
+	case NGHTTP2_RST_STREAM:
+		sent_reset(h, frame->rst_stream.error_code);
+		break;
+	case NGHTTP2_GOAWAY:
+		sent_goaway(h, &frame->goaway);
+		break;
+	case NGHTTP2_HEADERS:
+	case NGHTTP2_DATA:
+		if (h->server && end)
+			sent_end(session, frame->hd.stream_id);
+		break;
+	default:
+		break;
 	}
-	/* RFC 9113 section 8.1: an early answer, then no more body please. */
-	if (!h->server || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
-	    (frame->hd.type != NGHTTP2_HEADERS &&
-		frame->hd.type != NGHTTP2_DATA))
-		return 0;
-	s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-	if (s != NULL && !s->in_end)
-		nghttp2_submit_rst_stream(
-		    session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
-	return 0;
-}
-
-static int
-on_invalid(
-    nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
-{
-	struct http2 *h = arg;
-
-	(void)session;
-	(void)frame;
-	if (nghttp2_is_fatal(error) || error == NGHTTP2_ERR_PROTO)
-		fault_set(&h->complaint, FAULT_INVALID, "peer broke HTTP/2: %s",
-		    nghttp2_strerror(error));
-	return 0;
-}
-
-static int
-on_error(
-    nghttp2_session *session, int code, const char *msg, size_t len, void *arg)
-{
-	struct http2 *h = arg;
-
-	(void)session;
-	(void)code;
-	fault_set(&h->complaint, FAULT_INVALID, "peer broke HTTP/2: %.*s",
-	    (int)(len < 120 ? len : 120), msg);
 	return 0;
 }
 
@@ -426,9 +427,6 @@ callbacks_new(void)
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_close);
 	nghttp2_session_callbacks_set_on_frame_send_callback(c, on_sent);
-	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
-	    c, on_invalid);
-	nghttp2_session_callbacks_set_error_callback2(c, on_error);
 	return c;
 }
 
@@ -553,7 +551,11 @@ judge(struct http2 *h, struct fault *f)
 		if (h->complaint.kind != FAULT_NONE)
 			h->over = h->complaint;
 		else
-			set_over(h, FAULT_UNAVAILABLE, "HTTP/2 is over");
+			set_over(h,
+			    h->draining == 2 ? FAULT_DRAINING
+					     : FAULT_UNAVAILABLE,
+			    h->draining == 2 ? "drained"
+					     : "peer has ended the link");
 	}
 	if (h->over.kind == FAULT_NONE || h->ended)
 		return true;

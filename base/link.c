@@ -368,7 +368,10 @@ explain_loss(struct link *l, short what, struct fault *f)
 	int error = EVUTIL_SOCKET_ERROR();
 	int dns = bufferevent_socket_get_dns_error(l->bev);
 
-	if (said != NULL && said->kind == FAULT_UNAVAILABLE)
+	/* The peer may be quicker to close a link that both know drained. */
+	if (l->h2 != NULL && http2_is_drained(l->h2))
+		fault_set(f, FAULT_DRAINING, "drained");
+	else if (said != NULL && said->kind == FAULT_UNAVAILABLE)
 		*f = *said;
 	else if (dns != 0)
 		fault_set(f, FAULT_UNAVAILABLE, "name does not resolve: %s",
