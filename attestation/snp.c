@@ -54,8 +54,7 @@ static bool
 check_signature(struct examined *x)
 {
 	return check(x,
-	    signature_p384(
-		X509_get0_pubkey(x->k->leaf), x->r.signed_part, x->r.signature),
+	    signature_p384(x->k->key, x->r.signed_part, x->r.signature),
 	    "snp.report_signature", CODE_TAMPERED, NULL, NULL);
 }
 

@@ -8,10 +8,18 @@
 #include <string.h>
 
 #include "attestation/der.h"
-#include "base/crypto.h"
 #include "base/mem.h"
 
-#define AMD_OID "1.3.6.1.4.1.3704.1."
+/* 1.3.6.1.4.1.3704.1, and what follows it (publication 57230, table 8). */
+#define AMD_ARC 0x2b, 0x06, 0x01, 0x04, 0x01, 0x9c, 0x78, 0x01
+static const uint8_t oid_product[] = {AMD_ARC, 2};
+static const uint8_t oid_bootloader[] = {AMD_ARC, 3, 1};
+static const uint8_t oid_tee[] = {AMD_ARC, 3, 2};
+static const uint8_t oid_snp[] = {AMD_ARC, 3, 3};
+static const uint8_t oid_microcode[] = {AMD_ARC, 3, 8};
+static const uint8_t oid_fmc[] = {AMD_ARC, 3, 9};
+static const uint8_t oid_hwid[] = {AMD_ARC, 4};
+#define OID(name) bytes_of(name, sizeof(name))
 
 static const struct {
 	const char *name;
@@ -58,12 +66,12 @@ product_of(struct bytes ext, enum snp_product *out)
 }
 
 static bool
-read_spl(X509 *leaf, const char *oid, uint8_t *out)
+read_spl(const struct cert *leaf, struct bytes oid, uint8_t *out)
 {
 	struct bytes ext, number;
 	uint32_t n;
 
-	if (!certificate_extension(leaf, oid, &ext) ||
+	if (!cert_extension(leaf, oid, &ext) ||
 	    !der_only(ext, DER_INTEGER, &number) || !der_uint(number, &n) ||
 	    n > 255)
 		return false;
@@ -74,12 +82,14 @@ read_spl(X509 *leaf, const char *oid, uint8_t *out)
 static bool
 read_tcb(struct snp_key *k, struct fault *f)
 {
-	if (!read_spl(k->leaf, AMD_OID "3.1", &k->tcb.bootloader) ||
-	    !read_spl(k->leaf, AMD_OID "3.2", &k->tcb.tee) ||
-	    !read_spl(k->leaf, AMD_OID "3.3", &k->tcb.snp) ||
-	    !read_spl(k->leaf, AMD_OID "3.8", &k->tcb.microcode) ||
+	const struct cert *c = &k->leaf;
+
+	if (!read_spl(c, OID(oid_bootloader), &k->tcb.bootloader) ||
+	    !read_spl(c, OID(oid_tee), &k->tcb.tee) ||
+	    !read_spl(c, OID(oid_snp), &k->tcb.snp) ||
+	    !read_spl(c, OID(oid_microcode), &k->tcb.microcode) ||
 	    (k->product == SNP_TURIN &&
-		!read_spl(k->leaf, AMD_OID "3.9", &k->tcb.fmc)))
+		!read_spl(c, OID(oid_fmc), &k->tcb.fmc)))
 		return fault_set(f, FAULT_INVALID,
 		    "%s: no whole TCB in the certificate",
 		    k->kind == SNP_VLEK ? "VLEK" : "VCEK");
@@ -93,7 +103,7 @@ read_hwid(struct snp_key *k, struct fault *f)
 {
 	const size_t wanted = k->product == SNP_TURIN ? 8 : 64;
 	struct bytes ext;
-	bool there = certificate_extension(k->leaf, AMD_OID "4", &ext);
+	bool there = cert_extension(&k->leaf, OID(oid_hwid), &ext);
 
 	if (k->kind == SNP_VLEK)
 		return !there || fault_set(f, FAULT_INVALID,
@@ -110,93 +120,113 @@ static bool
 read_leaf(struct snp_key *k, struct fault *f)
 {
 	struct bytes ext;
-	char name[32];
 
-	if (!certificate_common_name(k->leaf, name, sizeof(name)))
-		name[0] = '\0';
-	if (strcmp(name, "SEV-VCEK") == 0)
+	if (cert_is_named(&k->leaf, "SEV-VCEK"))
 		k->kind = SNP_VCEK;
-	else if (strcmp(name, "SEV-VLEK") == 0)
+	else if (cert_is_named(&k->leaf, "SEV-VLEK"))
 		k->kind = SNP_VLEK;
 	else
 		return fault_set(f, FAULT_UNTRUSTED,
 		    "the leaf is neither a VCEK nor a VLEK");
-	if (!certificate_extension(k->leaf, AMD_OID "2", &ext) ||
+	if (!cert_extension(&k->leaf, OID(oid_product), &ext) ||
 	    !product_of(ext, &k->product))
-		return fault_set(f, FAULT_UNSUPPORTED,
-		    "%s: no known product in the certificate", name);
-	if (!key_is_curve(X509_get0_pubkey(k->leaf), "P-384"))
 		return fault_set(
-		    f, FAULT_UNSUPPORTED, "%s: not a P-384 key", name);
+		    f, FAULT_UNSUPPORTED, "no known product in the leaf");
+	if (k->leaf.curve != NID_secp384r1)
+		return fault_set(
+		    f, FAULT_UNSUPPORTED, "the leaf's key is not of P-384");
 	return read_tcb(k, f) && read_hwid(k, f);
 }
 
+/* DER, or the one block of a PEM text. */
 static bool
-read_certificate(struct bytes b, X509 **out, struct fault *f)
+read_certificate(
+    struct arena *a, struct bytes b, struct cert *out, struct fault *f)
 {
-	if (b.len > 0 && b.at[0] == '-')
-		return certificate_read_pem(
-		    (struct text){(const char *)b.at, b.len}, out, f);
-	return certificate_read_der(b, out, f);
+	struct chain_blocks blocks;
+
+	if (b.len > CERTIFICATE_DER_MAX * 2)
+		return fault_set(
+		    f, FAULT_INVALID, "certificate of %zu bytes", b.len);
+	if (b.len == 0 || b.at[0] != '-')
+		return cert_read(
+		    bytes_of(arena_copy(a, b.at, b.len), b.len), out, f);
+	if (!chain_split_pem(
+		a, (struct text){(const char *)b.at, b.len}, &blocks, f))
+		return false;
+	if (blocks.count != 1)
+		return fault_set(f, FAULT_INVALID, "more than one certificate");
+	return cert_read(blocks.at[0], out, f);
 }
 
 static bool
-read_upper(const struct snp_source *s, struct chain *out, struct fault *f)
+read_upper(struct snp_key *k, const struct snp_source *s, struct fault *f)
 {
-	if (s->chain.len > 0)
-		return chain_read_pem(s->chain, out, f);
-	return chain_add_der(out, s->ask, f) && chain_add_der(out, s->ark, f);
+	struct chain_blocks b;
+
+	if (s->chain.len == 0)
+		return read_certificate(k->arena, s->ask, &k->issuer, f) &&
+		       read_certificate(k->arena, s->ark, &k->root, f);
+	if (!chain_split_pem(k->arena, s->chain, &b, f))
+		return false;
+	if (b.count != 2)
+		return fault_set(f, FAULT_INVALID,
+		    "AMD chain of %zu certificates, not 2", b.count);
+	return cert_read(b.at[0], &k->issuer, f) &&
+	       cert_read(b.at[1], &k->root, f);
+}
+
+/* From the pinned root down to the leaf. */
+static bool
+walk(struct snp_key *k, EVP_PKEY *root_key, struct fault *f)
+{
+	enum anchor_kind issuer = k->kind == SNP_VLEK ? lines[k->product].asvk
+						      : lines[k->product].ask;
+	EVP_PKEY *key;
+	uint8_t spki[32];
+	bool held;
+
+	if (!cert_check_anchor(
+		&k->root, k->anchors, lines[k->product].ark, f) ||
+	    !cert_check_link(
+		&k->issuer, &k->root, root_key, 1, CHAIN_RSA_PSS, f))
+		return false;
+	key = cert_key(&k->issuer, NULL);
+	held = cert_check_leaf(&k->leaf, f) &&
+	       cert_check_link(&k->leaf, &k->issuer, key, 0, CHAIN_RSA_PSS, f);
+	EVP_PKEY_free(key);
+	if (!held)
+		return false;
+	cert_spki_sha256(&k->issuer, spki);
+	if (!anchors_trust(k->anchors, issuer, spki))
+		return fault_set(f, FAULT_UNTRUSTED,
+		    "the issuer is not AMD's for %s leafs of %s",
+		    k->kind == SNP_VLEK ? "VLEK" : "VCEK",
+		    lines[k->product].name);
+	k->chain_window = window_meet(k->issuer.window, k->root.window);
+	k->key = cert_key(&k->leaf, NULL);
+	return k->key != NULL || fault_set(f, FAULT_INVALID,
+				     "the leaf's key is not on its curve");
 }
 
 bool
 snp_leaf_peek(struct bytes leaf, enum snp_key_kind *kind,
     enum snp_product *product, struct fault *f)
 {
-	struct snp_key k = {0};
-	bool read = read_certificate(leaf, &k.leaf, f) && read_leaf(&k, f);
+	struct snp_key k = {.arena = arena_new()};
+	bool read =
+	    read_certificate(k.arena, leaf, &k.leaf, f) && read_leaf(&k, f);
 
-	X509_free(k.leaf);
+	arena_free(&k.arena);
 	*kind = k.kind;
 	*product = k.product;
 	return read;
 }
 
-static bool
-walk(struct snp_key *k, const struct chain *upper, struct fault *f)
-{
-	struct chain_rules rules = {.anchors = k->anchors,
-	    .anchor = lines[k->product].ark,
-	    .signing = CHAIN_RSA_PSS};
-	struct chain whole = {0};
-	uint8_t spki[32];
-	bool held;
-
-	if (upper->count != 2)
-		return fault_set(f, FAULT_INVALID,
-		    "AMD chain of %zu certificates, not 2", upper->count);
-	chain_add(&whole, k->leaf);
-	chain_add(&whole, upper->at[0]);
-	chain_add(&whole, upper->at[1]);
-	held = chain_walk_untimed(&whole, &rules, &k->chain_window, f);
-	chain_free(&whole);
-	if (!held || !certificate_window(k->leaf, &k->leaf_window, f))
-		return false;
-	spki_sha256(upper->at[0], spki);
-	if (!anchors_trust(k->anchors,
-		k->kind == SNP_VLEK ? lines[k->product].asvk
-				    : lines[k->product].ask,
-		spki))
-		return fault_set(f, FAULT_UNTRUSTED,
-		    "the issuer is not AMD's for %s leafs of %s",
-		    k->kind == SNP_VLEK ? "VLEK" : "VCEK",
-		    lines[k->product].name);
-	return true;
-}
-
 /* AMD's list is by the ARK and names issuers; a leaf on it counts as well. */
 static bool
-check_list(struct snp_key *k, const struct snp_source *s,
-    const struct chain *upper, bool wanted, struct verdict *v)
+check_list(struct snp_key *k, struct bytes list, EVP_PKEY *root_key,
+    bool wanted, struct verdict *v)
 {
 	struct check revoked = {
 	    "snp.revoked", SOURCE_VERIFIER, CODE_REVOKED, NULL, NULL};
@@ -208,17 +238,18 @@ check_list(struct snp_key *k, const struct snp_source *s,
 		verdict_unknown(v, revoked);
 		return true;
 	}
-	if (!verdict_need(v, s->crl.len > 0,
+	if (!verdict_need(v, list.len > 0,
 		(struct check){"snp.crl_given", SOURCE_VERIFIER, CODE_MISSING,
-		    s->crl.len > 0 ? NULL : "none", "AMD's revocation list"}))
+		    list.len > 0 ? NULL : "none", "AMD's revocation list"}))
 		return false;
 	held =
 	    verdict_need_fault(v,
-		crl_read(s->crl, &crl, &f) &&
-		    crl_verify_untimed(crl, upper->at[1], &k->list_window, &f),
+		crl_read(list, &crl, &f) && cert_verify_list(crl, &k->root,
+						root_key, &k->list_window, &f),
 		"snp.crl", SOURCE_VERIFIER, &f) &&
 	    verdict_check(v,
-		!crl_lists(crl, upper->at[0]) && !crl_lists(crl, k->leaf),
+		!cert_is_listed(crl, &k->issuer) &&
+		    !cert_is_listed(crl, &k->leaf),
 		revoked);
 	k->has_list = held;
 	X509_CRL_free(crl);
@@ -230,25 +261,31 @@ snp_key_new(const struct snp_source *s, const struct anchors *anchors,
     bool revocation, struct verdict *v, struct snp_key **out)
 {
 	struct snp_key *k = mem_new(sizeof(*k));
-	struct chain upper = {0};
+	EVP_PKEY *root_key = NULL;
 	struct fault f = {0};
 	bool held;
 
 	k->anchors = anchors;
+	k->arena = arena_new();
 	k->list_window = WINDOW_ALWAYS;
-	held = verdict_check_fault(v, read_certificate(s->leaf, &k->leaf, &f),
+	held = verdict_check_fault(v,
+		   read_certificate(k->arena, s->leaf, &k->leaf, &f),
 		   "snp.leaf_format", SOURCE_VERIFIER, &f) &&
 	       verdict_check_fault(
 		   v, read_leaf(k, &f), "snp.leaf", SOURCE_VERIFIER, &f) &&
-	       verdict_check_fault(v,
-		   read_upper(s, &upper, &f) && walk(k, &upper, &f),
-		   "snp.chain", SOURCE_VERIFIER, &f) &&
-	       check_list(k, s, &upper, revocation, v);
-	chain_free(&upper);
-	if (!held)
-		snp_key_free(&k);
-	else
+	       verdict_check_fault(v, read_upper(k, s, &f), "snp.chain_format",
+		   SOURCE_VERIFIER, &f);
+	if (held) {
+		root_key = cert_key(&k->root, NULL);
+		held = verdict_check_fault(v, walk(k, root_key, &f),
+			   "snp.chain", SOURCE_VERIFIER, &f) &&
+		       check_list(k, s->crl, root_key, revocation, v);
+	}
+	EVP_PKEY_free(root_key);
+	if (held)
 		v->test_root |= anchors_is_test(anchors, lines[k->product].ark);
+	else
+		snp_key_free(&k);
 	*out = k;
 	return held;
 }
@@ -258,7 +295,8 @@ snp_key_free(struct snp_key **k)
 {
 	if (*k == NULL)
 		return;
-	X509_free((*k)->leaf);
+	EVP_PKEY_free((*k)->key);
+	arena_free(&(*k)->arena);
 	mem_free(*k);
 	*k = NULL;
 }
@@ -284,8 +322,8 @@ time_check(struct verdict *v, const char *name, struct window w, int64_t now_ms,
 bool
 snp_key_check_time(const struct snp_key *k, int64_t now_ms, struct verdict *v)
 {
-	if (!verdict_check(v, window_holds(k->leaf_window, now_ms),
-		time_check(v, "snp.leaf_time", k->leaf_window, now_ms,
+	if (!verdict_check(v, window_holds(k->leaf.window, now_ms),
+		time_check(v, "snp.leaf_time", k->leaf.window, now_ms,
 		    CODE_EXPIRED)) ||
 	    !verdict_check(v, window_holds(k->chain_window, now_ms),
 		time_check(v, "snp.chain_time", k->chain_window, now_ms,

@@ -10,6 +10,7 @@
 #define ATTESTATION_SNP_KEY_H
 
 #include "attestation/anchors.h"
+#include "attestation/cert.h"
 #include "attestation/chain.h"
 #include "attestation/snp_report.h"
 #include "attestation/verdict.h"
@@ -23,14 +24,16 @@ struct snp_source {
 
 struct snp_key {
 	const struct anchors *anchors;
-	X509 *leaf;
+	struct arena *arena;
+	struct cert leaf, issuer, root; /* views on DER in the arena */
+	EVP_PKEY *key;			/* of the leaf */
 	enum snp_key_kind kind;
 	enum snp_product product;
 	struct snp_tcb tcb;
 	uint8_t hwid[64];
 	size_t hwid_len; /* 64, 8 (Turin), 0 (VLEK) */
 	bool has_list;
-	struct window chain_window, leaf_window, list_window;
+	struct window chain_window, list_window;
 };
 
 /* Verifies all but the times; refusals are recorded in v, those about AMD's
