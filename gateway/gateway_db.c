@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See gateway_db.h: the statements, then one function a statement with the
- * reader of its rows. Parameters always; every statement is one transaction.
+ * See gateway_db.h: all statements, how one is asked, and the buyer's. The
+ * readers of the catalog, of requests and of tunnels have a file each.
  */
-#include "gateway/gateway_db.h"
+#include "gateway/gateway_db_priv.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "auth/scope.h"
-#include "base/codec.h"
-#include "base/json.h"
-
-enum {
-	FIND_KEY,
-	VERSIONS,
-	LOAD_MODELS,
-	LOAD_DEVICES,
-	LOAD_SCORES,
-	WRITE_REQUESTS,
-	FIND_REQUEST,
-	FIND_ANSWER,
-	KEEP_ANSWER,
-	OPEN_TUNNEL,
-	TOUCH_TUNNELS,
-	CLOSE_TUNNEL,
-	CLOSE_LEFT,
-	WRITE_FINGERPRINTS,
-	STATEMENTS
-};
 
 #define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 #define TIME(value) "to_timestamp(" value " / 1000.0)"
@@ -216,25 +195,6 @@ const size_t gateway_statement_count = STATEMENTS;
 
 /* ----------------------------------------------------------------- asking */
 
-/* One open question: what to do with its rows, and who wants to know. */
-struct ask {
-	struct pending pending; /* first member */
-	struct pending *inner;
-	void (*read)(struct ask *x, const struct pg_rows *rows);
-	void (*fail)(struct ask *x, const struct fault *f);
-	union {
-		key_answer *key;
-		versions_answer *versions;
-		part_answer *part;
-		request_answer *request;
-		kept_answer *kept;
-		done_answer *done;
-	} fn;
-	void *arg;
-	enum catalog_part part;
-	struct arena *arena; /* of the parameters, then of the answer */
-};
-
 static void
 ask_free(struct ask *x)
 {
@@ -264,7 +224,7 @@ on_rows(void *arg, const struct pg_rows *rows, const struct fault *f)
 	ask_free(x);
 }
 
-static struct ask *
+struct ask *
 ask_new(void (*read)(struct ask *, const struct pg_rows *),
     void (*fail)(struct ask *, const struct fault *), void *arg)
 {
@@ -278,8 +238,9 @@ ask_new(void (*read)(struct ask *, const struct pg_rows *),
 	return x;
 }
 
-static struct pending *
-ask(struct ask *x, struct pg *pg, size_t statement, const char *const *params)
+struct pending *
+ask_send(
+    struct ask *x, struct pg *pg, size_t statement, const char *const *params)
 {
 	x->inner = pg_ask(pg, statement, params, on_rows, x);
 	return &x->pending;
@@ -298,7 +259,7 @@ fail_done(struct ask *x, const struct fault *f)
 	x->fn.done(x->arg, f);
 }
 
-static struct ask *
+struct ask *
 ask_done(done_answer *fn, void *arg)
 {
 	struct ask *x = ask_new(read_done, fail_done, arg);
@@ -358,338 +319,7 @@ gateway_db_find_key(
 	const char *params[] = {pg_bytea(x->arena, sha256, 32)};
 
 	x->fn.key = fn;
-	return ask(x, pg, FIND_KEY, params);
-}
-
-/* ---------------------------------------------------------------- catalog */
-
-static const char *const area_names[CHANGE_AREAS] = {
-    [CHANGE_KEY] = "key",
-    [CHANGE_DEVICE] = "device",
-    [CHANGE_CATALOG] = "catalog",
-    [CHANGE_SCORE] = "score",
-};
-
-const char *
-change_area_name(enum change_area x)
-{
-	return area_names[x];
-}
-
-static void
-read_versions(struct ask *x, const struct pg_rows *rows)
-{
-	struct change_versions v = {0};
-
-	for (int i = 0; i < pg_count(rows); i++) {
-		for (int k = 0; k < CHANGE_AREAS; k++) {
-			if (strcmp(pg_text(rows, i, 0), area_names[k]) == 0)
-				v.at[k] = pg_i64(rows, i, 1);
-		}
-	}
-	x->fn.versions(x->arg, &v, NULL);
-}
-
-static void
-fail_versions(struct ask *x, const struct fault *f)
-{
-	x->fn.versions(x->arg, NULL, f);
-}
-
-struct pending *
-gateway_db_versions(struct pg *pg, versions_answer *fn, void *arg)
-{
-	struct ask *x = ask_new(read_versions, fail_versions, arg);
-
-	x->fn.versions = fn;
-	return ask(x, pg, VERSIONS, NULL);
-}
-
-static void
-read_artifact_row(struct draft *d, const struct pg_rows *rows, int i)
-{
-	struct catalog_artifact x = {.id = pg_text(rows, i, 1),
-	    .quantization = pg_text(rows, i, 4),
-	    .is_withdrawn = pg_bool(rows, i, 5)};
-
-	/* A kind that we do not know can be stated by nobody. */
-	if (runtime_of(text_of(pg_text(rows, i, 3)), &x.runtime))
-		draft_artifact(d, pg_text(rows, i, 2), &x);
-}
-
-static void
-read_file_row(struct draft *d, const struct pg_rows *rows, int i)
-{
-	uint8_t sha256[32];
-	size_t len;
-
-	if (hex_decode(text_of(pg_text(rows, i, 2)), sha256, 32, &len) &&
-	    len == 32)
-		draft_file(d, pg_text(rows, i, 1), sha256);
-}
-
-static void
-read_model_row(struct draft *d, const struct pg_rows *rows, int i)
-{
-	switch (pg_i64(rows, i, 0)) {
-	case 1:
-		draft_task(d, &(struct catalog_task){pg_text(rows, i, 1),
-				  pg_text(rows, i, 2), pg_bool(rows, i, 3)});
-		break;
-	case 2:
-		draft_model(
-		    d, &(struct catalog_model){.canonical = pg_text(rows, i, 1),
-			   .workspace = pg_text(rows, i, 2),
-			   .display_name = pg_text(rows, i, 3),
-			   .context_length = pg_i64(rows, i, 4),
-			   .created_at = pg_i64(rows, i, 6),
-			   .is_withdrawn = pg_bool(rows, i, 5)});
-		break;
-	case 3:
-		draft_model_task(d, pg_text(rows, i, 1), pg_text(rows, i, 2));
-		break;
-	case 4:
-		read_artifact_row(d, rows, i);
-		break;
-	default:
-		read_file_row(d, rows, i);
-		break;
-	}
-}
-
-static void
-read_device_row(struct draft *d, const struct pg_rows *rows, int i)
-{
-	if (pg_i64(rows, i, 0) == 2) {
-		draft_revoked_certificate(d, pg_text(rows, i, 1));
-		return;
-	}
-	draft_device(d, &(struct catalog_device){.did = pg_text(rows, i, 1),
-			    .workspace = pg_text(rows, i, 2),
-			    .name = pg_text(rows, i, 3),
-			    .is_revoked = pg_bool(rows, i, 4),
-			    .is_suspended = pg_bool(rows, i, 5),
-			    .certificate_expires_at = pg_i64(rows, i, 6)});
-}
-
-static void
-read_score_row(struct draft *d, const struct pg_rows *rows, int i)
-{
-	struct catalog_score s = {.did = pg_text(rows, i, 1),
-	    .task = pg_text(rows, i, 2),
-	    .model = pg_text(rows, i, 3),
-	    .tier = TIER_BRONZE,
-	    .score = pg_is_null(rows, i, 5) ? -1 : pg_f64(rows, i, 5),
-	    .samples = pg_f64(rows, i, 6),
-	    .parts = pg_text(rows, i, 7),
-	    .updated_at = pg_i64(rows, i, 8)};
-
-	(void)tier_of(text_of(pg_text(rows, i, 4)), &s.tier);
-	draft_score(d, &s);
-}
-
-static const struct {
-	size_t statement;
-	void (*read)(struct draft *d, const struct pg_rows *rows, int i);
-} loads[CATALOG_PARTS] = {
-    [CATALOG_MODELS] = {LOAD_MODELS, read_model_row},
-    [CATALOG_DEVICES] = {LOAD_DEVICES, read_device_row},
-    [CATALOG_SCORES] = {LOAD_SCORES, read_score_row},
-};
-
-static void
-read_part(struct ask *x, const struct pg_rows *rows)
-{
-	struct draft *d = draft_new(x->part);
-	int64_t version = 0;
-
-	for (int i = 0; i < pg_count(rows); i++) {
-		if (pg_i64(rows, i, 0) == 0)
-			version = pg_i64(rows, i, 1);
-		else
-			loads[x->part].read(d, rows, i);
-	}
-	x->fn.part(x->arg, &d, version, NULL);
-	draft_free(&d);
-}
-
-static void
-fail_part(struct ask *x, const struct fault *f)
-{
-	struct draft *none = NULL;
-
-	x->fn.part(x->arg, &none, 0, f);
-}
-
-struct pending *
-gateway_db_load(
-    struct pg *pg, enum catalog_part part, part_answer *fn, void *arg)
-{
-	struct ask *x = ask_new(read_part, fail_part, arg);
-
-	x->fn.part = fn;
-	x->part = part;
-	return ask(x, pg, loads[part].statement, NULL);
-}
-
-/* ---------------------------------------------------------------- traffic */
-
-/* The columns of a batch, in the order of the statement's parameters. */
-struct field {
-	enum { TEXT, NUMBER, FLAG } type;
-	size_t offset;
-};
-#define R(type, name)                                                          \
-	{                                                                      \
-		type, offsetof(struct request_row, name)                       \
-	}
-#define A(type, name)                                                          \
-	{                                                                      \
-		type, offsetof(struct attempt_row, name)                       \
-	}
-
-/* clang-format off */
-static const struct field request_fields[] = {
-	R(TEXT, id), R(NUMBER, created_at), R(TEXT, account),
-	R(TEXT, workspace), R(TEXT, key), R(TEXT, endpoint), R(TEXT, task),
-	R(TEXT, model), R(FLAG, streamed), R(TEXT, pool_wanted),
-	R(TEXT, min_tier), R(FLAG, verified), R(TEXT, did), R(TEXT, pool),
-	R(TEXT, tier), R(TEXT, quantization), R(TEXT, outcome),
-	R(NUMBER, status), R(TEXT, fault_code), R(TEXT, fault_why),
-	R(NUMBER, attempts), R(TEXT, rejected), R(NUMBER, prompt_tokens),
-	R(NUMBER, completion_tokens), R(NUMBER, request_bytes),
-	R(NUMBER, response_bytes), R(NUMBER, auth_us), R(NUMBER, route_us),
-	R(NUMBER, mint_us), R(NUMBER, connect_us), R(NUMBER, first_byte_us),
-	R(NUMBER, total_us), R(TEXT, instance),
-};
-static const struct field attempt_fields[] = {
-	A(TEXT, request), A(NUMBER, created_at), A(NUMBER, ordinal),
-	A(TEXT, did), A(TEXT, pool), A(TEXT, tier), A(TEXT, outcome),
-	A(NUMBER, status), A(TEXT, fault_code), A(TEXT, fault_why),
-	A(NUMBER, started_us), A(NUMBER, first_byte_us), A(NUMBER, total_us),
-};
-/* clang-format on */
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-#define REQUEST_FIELDS COUNT(request_fields)
-#define ATTEMPT_FIELDS COUNT(attempt_fields)
-
-static const char *
-field_text(struct arena *a, const struct field *f, const char *row)
-{
-	const char *text;
-	int64_t number;
-	bool flag;
-
-	switch (f->type) {
-	case TEXT:
-		memcpy(&text, row + f->offset, sizeof(text));
-		return text;
-	case NUMBER:
-		memcpy(&number, row + f->offset, sizeof(number));
-		return number < 0 ? NULL : pg_int(a, number);
-	case FLAG:
-		break;
-	}
-	memcpy(&flag, row + f->offset, sizeof(flag));
-	return flag ? "t" : "f";
-}
-
-/* One array parameter a column. */
-static void
-put_columns(struct arena *a, const struct field *fields, size_t field_count,
-    const void *rows, size_t row_size, size_t row_count, const char **params)
-{
-	const char **items = arena_alloc(a, (row_count + 1) * sizeof(*items));
-
-	for (size_t i = 0; i < field_count; i++) {
-		for (size_t k = 0; k < row_count; k++)
-			items[k] = field_text(
-			    a, &fields[i], (const char *)rows + k * row_size);
-		params[i] = pg_array(a, items, row_count);
-	}
-}
-
-struct pending *
-gateway_db_write_requests(struct pg *pg, const struct request_row *requests,
-    size_t request_count, const struct attempt_row *attempts,
-    size_t attempt_count, done_answer *fn, void *arg)
-{
-	const char *params[REQUEST_FIELDS + ATTEMPT_FIELDS];
-	struct ask *x = ask_done(fn, arg);
-
-	put_columns(x->arena, request_fields, REQUEST_FIELDS, requests,
-	    sizeof(*requests), request_count, params);
-	put_columns(x->arena, attempt_fields, ATTEMPT_FIELDS, attempts,
-	    sizeof(*attempts), attempt_count, params + REQUEST_FIELDS);
-	return ask(x, pg, WRITE_REQUESTS, params);
-}
-
-/* The same tables read what they write. */
-static void
-read_fields(const struct field *fields, size_t count,
-    const struct pg_rows *rows, int row, int column, void *out)
-{
-	for (size_t i = 0; i < count; i++, column++) {
-		char *at = (char *)out + fields[i].offset;
-		const char *text = pg_text(rows, row, column);
-		int64_t number = text != NULL ? pg_i64(rows, row, column) : -1;
-		bool flag = pg_bool(rows, row, column);
-
-		switch (fields[i].type) {
-		case TEXT:
-			memcpy(at, &text, sizeof(text));
-			break;
-		case NUMBER:
-			memcpy(at, &number, sizeof(number));
-			break;
-		case FLAG:
-			memcpy(at, &flag, sizeof(flag));
-			break;
-		}
-	}
-}
-
-static void
-read_request(struct ask *x, const struct pg_rows *rows)
-{
-	int count = pg_count(rows);
-	const int first = (int)REQUEST_FIELDS;
-	struct attempt_row *attempts;
-	struct request_row row;
-	size_t n = 0;
-
-	if (count == 0) {
-		x->fn.request(x->arg, NULL, NULL, 0, NULL);
-		return;
-	}
-	read_fields(request_fields, REQUEST_FIELDS, rows, 0, 0, &row);
-	attempts = arena_alloc(x->arena, (size_t)count * sizeof(*attempts));
-	for (int i = 0; i < count; i++) {
-		if (!pg_is_null(rows, i, first))
-			read_fields(attempt_fields, ATTEMPT_FIELDS, rows, i,
-			    first, &attempts[n++]);
-	}
-	x->fn.request(x->arg, &row, attempts, n, NULL);
-}
-
-static void
-fail_request(struct ask *x, const struct fault *f)
-{
-	x->fn.request(x->arg, NULL, NULL, 0, f);
-}
-
-struct pending *
-gateway_db_find_request(struct pg *pg, const char *id, const char *account,
-    request_answer *fn, void *arg)
-{
-	struct ask *x = ask_new(read_request, fail_request, arg);
-	bool is_ours = text_is_uuid(text_of(id)) && uuid_v7_time(id) >= 0;
-	const char *params[] = {
-	    is_ours ? id : "00000000-0000-0000-0000-000000000000", account,
-	    pg_int(x->arena, is_ours ? uuid_v7_time(id) : 0)};
-
-	x->fn.request = fn;
-	return ask(x, pg, FIND_REQUEST, params);
+	return ask_send(x, pg, FIND_KEY, params);
 }
 
 /* -------------------------------------------------------- idempotency-key */
@@ -727,7 +357,7 @@ gateway_db_find_answer(struct pg *pg, const char *account, const char *endpoint,
 	const char *params[] = {account, endpoint, key};
 
 	x->fn.kept = fn;
-	return ask(x, pg, FIND_ANSWER, params);
+	return ask_send(x, pg, FIND_ANSWER, params);
 }
 
 struct pending *
@@ -739,98 +369,5 @@ gateway_db_keep_answer(struct pg *pg, const char *account, const char *endpoint,
 	    pg_bytea(x->arena, row->request_sha256, 32),
 	    pg_int(x->arena, row->status), row->body};
 
-	return ask(x, pg, KEEP_ANSWER, params);
-}
-
-/* --------------------------------------------------------------- presence */
-
-struct pending *
-gateway_db_open_tunnel(
-    struct pg *pg, const struct tunnel_row *t, done_answer *fn, void *arg)
-{
-	struct ask *x = ask_done(fn, arg);
-	const char *params[] = {t->id, t->did, pg_int(x->arena, t->slot),
-	    t->instance, t->remote, t->serial, t->daemon, t->runtime_kind,
-	    t->runtime_version, pg_int(x->arena, t->opened_at)};
-
-	return ask(x, pg, OPEN_TUNNEL, params);
-}
-
-struct pending *
-gateway_db_touch_tunnels(struct pg *pg, const char *const *ids, size_t count,
-    done_answer *fn, void *arg)
-{
-	struct ask *x = ask_done(fn, arg);
-	const char *params[] = {pg_array(x->arena, ids, count)};
-
-	return ask(x, pg, TOUCH_TUNNELS, params);
-}
-
-struct pending *
-gateway_db_close_tunnel(struct pg *pg, const char *id, const char *code,
-    const char *reason, done_answer *fn, void *arg)
-{
-	const char *params[] = {id, code, reason};
-
-	return ask(ask_done(fn, arg), pg, CLOSE_TUNNEL, params);
-}
-
-struct pending *
-gateway_db_close_left(
-    struct pg *pg, const char *instance, done_answer *fn, void *arg)
-{
-	const char *params[] = {instance};
-
-	return ask(ask_done(fn, arg), pg, CLOSE_LEFT, params);
-}
-
-static const char *
-files_json(struct arena *a, const struct statement_model *m)
-{
-	json_t *array = json_array();
-	const char *text;
-
-	for (size_t i = 0; i < m->file_count; i++) {
-		char hex[HEX_SIZE(32)];
-
-		hex_encode(bytes_of(m->files[i].sha256, 32), hex);
-		json_array_append_new(array,
-		    json_pack("{s:s, s:I, s:s}", "name", m->files[i].name,
-			"size", (json_int_t)m->files[i].size, "sha256", hex));
-	}
-	text = json_write(a, array);
-	json_free(&array);
-	return text;
-}
-
-struct pending *
-gateway_db_write_fingerprints(struct pg *pg, const char *did, int64_t slot,
-    const char *session, const struct statement *s,
-    const struct statement_verdict *verdicts, done_answer *fn, void *arg)
-{
-	enum { CANONICAL, ARTIFACT, REASON, QUANTIZATION, TASKS, FILES, COLS };
-	struct ask *x = ask_done(fn, arg);
-	const char *params[3 + COLS] = {did, pg_int(x->arena, slot), session};
-	const char **column[COLS];
-
-	for (int i = 0; i < COLS; i++)
-		column[i] = arena_alloc(
-		    x->arena, (s->model_count + 1) * sizeof(*column[i]));
-	for (size_t i = 0; i < s->model_count; i++) {
-		const struct statement_model *m = &s->models[i];
-		const struct statement_verdict *v = &verdicts[i];
-
-		column[CANONICAL][i] = m->canonical;
-		column[ARTIFACT][i] =
-		    v->artifact != NULL ? v->artifact->id : NULL;
-		column[REASON][i] = v->reason == STATEMENT_ACCEPTED
-					? NULL
-					: statement_reason_name(v->reason);
-		column[QUANTIZATION][i] = m->quantization;
-		column[TASKS][i] = pg_array(x->arena, m->tasks, m->task_count);
-		column[FILES][i] = files_json(x->arena, m);
-	}
-	for (int i = 0; i < COLS; i++)
-		params[3 + i] = pg_array(x->arena, column[i], s->model_count);
-	return ask(x, pg, WRITE_FINGERPRINTS, params);
+	return ask_send(x, pg, KEEP_ANSWER, params);
 }
