@@ -47,7 +47,8 @@ attempt_end(struct exchange *x, const char *outcome, const struct fault *f)
 		t->fault_code = fault_code(f->kind);
 		t->fault_why = x->attempt_faults[i].why;
 	}
-	metric_count(x->house->counters->attempts, f->kind, 0, 0);
+	metric_count(
+	    x->house->counters->attempts, counters_outcome(outcome), 0, 0);
 }
 
 static const char *

@@ -2,6 +2,8 @@
 /* Declaring the gateway's metrics. */
 #include "gateway/counters.h"
 
+#include <string.h>
+
 #include "base/fault.h"
 #include "base/mem.h"
 
@@ -13,6 +15,9 @@ static const char *const ends[] = {"accepted", "refused", "ended"};
 static const char *const dependencies[] = {"postgres", "mint"};
 static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600};
+
+static const char *const outcomes[] = {"served", "minted", "refused", "failed",
+    "truncated", "buyer_gone", "drained"};
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -37,14 +42,17 @@ static void
 declare_requests(struct counters *c, const struct metric_label *endpoint,
     const struct metric_label *code)
 {
-	struct metric_label both[] = {*endpoint, *code};
+	struct metric_label outcome = {"outcome", outcomes, COUNT(outcomes)};
+	struct metric_label both[] = {*endpoint, outcome};
 	struct metric_label step = {"step", steps, COUNT(steps)};
 	struct metric_label dir = {"direction", directions, 2};
 
 	c->requests = metric_counter(c->all, "assay_requests_total",
 	    "Buyer requests by how they ended.", both, 2);
+	c->faults = metric_counter(c->all, "assay_request_faults_total",
+	    "Buyer requests that were not served, by code.", code, 1);
 	c->attempts = metric_counter(c->all, "assay_attempts_total",
-	    "Providers tried by how it ended.", code, 1);
+	    "Providers tried by how it ended.", &outcome, 1);
 	c->seconds = metric_histogram(c->all, "assay_request_seconds",
 	    "Time from a request's first byte to its end.", endpoint, 1,
 	    seconds, COUNT(seconds));
@@ -81,6 +89,16 @@ declare_rest(struct counters *c)
 	    "Outcomes in the spool that Postgres has not taken yet.", NULL, 0);
 	c->dependency = metric_gauge(c->all, "assay_dependency_up",
 	    "1 where the dependency is connected.", &dep, 1);
+}
+
+size_t
+counters_outcome(const char *outcome)
+{
+	size_t i = 0;
+
+	while (i < COUNT(outcomes) && strcmp(outcomes[i], outcome) != 0)
+		i++;
+	return i;
 }
 
 struct counters *

@@ -11,8 +11,9 @@
 
 struct counters {
 	struct metrics *all;
-	struct metric *requests;     /* endpoint, code */
-	struct metric *attempts;     /* code */
+	struct metric *requests;     /* endpoint, outcome */
+	struct metric *faults;	     /* code */
+	struct metric *attempts;     /* outcome */
 	struct metric *seconds;	     /* endpoint */
 	struct metric *first_byte;   /* endpoint */
 	struct metric *step_seconds; /* step */
@@ -34,7 +35,8 @@ enum counted_tunnel { COUNTED_ACCEPTED, COUNTED_REFUSED, COUNTED_ENDED };
 struct counters *counters_new(void);
 void counters_free(struct counters **c);
 
-/* The index of an endpoint (or NULL) as label. */
+/* The index of an endpoint (or NULL), and of an assay.outcome, as label. */
 size_t counters_endpoint(const struct endpoint *e);
+size_t counters_outcome(const char *outcome);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/worker.h"
 #include "gateway/admin.h"
 #include "gateway/listener.h"
+#include "gateway/session.h"
 
 #define SUMMARY                                                                \
 	"Routes buyers' requests to providers whose identity and models it "   \
@@ -27,7 +28,8 @@ struct worker {
 	struct buyer_listener *listener;
 	struct timer *drain;
 	bool is_draining;
-	char instance[128];
+	bool has_begun;	    /* Postgres was there once */
+	char instance[128]; /* names the worker in Postgres */
 };
 
 /* ------------------------------------------------------------------- parts */
@@ -80,6 +82,18 @@ on_keys(void *arg)
 	buyers_doubt(w->house.buyers);
 }
 
+/* What an earlier life of this worker left open is closed once. */
+static void
+on_database(void *arg, bool is_up)
+{
+	struct worker *w = arg;
+
+	if (!is_up || w->has_begun)
+		return;
+	w->has_begun = true;
+	sessions_close(w->house.pg, w->instance, &w->house.log, NULL, NULL);
+}
+
 static const struct sync_events sync_events = {on_catalog, on_keys};
 
 static void
@@ -88,7 +102,7 @@ open_database(struct worker *w)
 	const struct settings *s = w->settings;
 	struct house *h = &w->house;
 	struct pg_settings p = {.conninfo = s->database_url,
-	    .application = w->instance,
+	    .application = "assay-gateway",
 	    .statements = gateway_statements,
 	    .statement_count = gateway_statement_count,
 	    .connections = (unsigned)s->database_connections};
@@ -96,6 +110,7 @@ open_database(struct worker *w)
 	    s->keys_fresh, 2000, (unsigned)s->keys_kept};
 
 	h->pg = pg_new(h->loop, &p, &h->log);
+	pg_on_change(h->pg, on_database, w);
 	h->catalogs = catalogs_new();
 	h->buyers = buyers_new(h->loop, h->pg, &b);
 	w->sync = sync_new(h->loop, h->pg,
@@ -232,11 +247,20 @@ on_written(void *arg)
 }
 
 static void
-on_tunnels_drained(void *arg)
+on_sessions_closed(void *arg)
 {
 	struct worker *w = arg;
 
 	ledger_drain(w->house.ledger, on_written, w);
+}
+
+static void
+on_tunnels_drained(void *arg)
+{
+	struct worker *w = arg;
+
+	sessions_close(
+	    w->house.pg, w->instance, &w->house.log, on_sessions_closed, w);
 }
 
 static void
@@ -304,6 +328,18 @@ on_reload(void *arg)
 
 /* ------------------------------------------------------------------ worker */
 
+static void
+name_worker(struct worker *w, unsigned number)
+{
+	const char *instance = w->settings->gateway_instance;
+
+	if (number == 0)
+		snprintf(w->instance, sizeof(w->instance), "%s", instance);
+	else
+		snprintf(w->instance, sizeof(w->instance), "%s/%u", instance,
+		    number);
+}
+
 static int
 run(unsigned number, void *arg)
 {
@@ -317,8 +353,7 @@ run(unsigned number, void *arg)
 	log_init(&w.house.log, "assay-gateway", level);
 	snprintf(text, sizeof(text), "%u", number);
 	w.house.log = log_child(&w.house.log, "worker", text);
-	snprintf(w.instance, sizeof(w.instance), "assay-gateway %s/%u",
-	    w.settings->gateway_instance, number);
+	name_worker(&w, number);
 	w.house.settings = w.settings;
 	w.house.loop = loop_new();
 	w.drain = timer_new(w.house.loop, on_drain_over, &w);

@@ -118,7 +118,9 @@ count(const struct exchange *x, const struct request_row *r)
 	struct counters *c = x->house->counters;
 	size_t e = counters_endpoint(x->endpoint);
 
-	metric_count(c->requests, e, x->fault.kind, 0);
+	metric_count(c->requests, e, counters_outcome(r->outcome), 0);
+	if (x->fault.kind != FAULT_NONE)
+		metric_count(c->faults, x->fault.kind, 0, 0);
 	metric_observe(c->seconds, (double)r->total_us / 1e6, e, 0, 0);
 	if (r->first_byte_us >= 0)
 		metric_observe(

@@ -3,22 +3,44 @@
 #include "gateway/session.h"
 
 static void
-on_done(void *arg, const struct fault *f)
+complain(const struct log *log, const struct fault *f)
 {
-	const struct log *log = arg;
-
-	if (f != NULL)
-		log_warn(log, "session_not_written",
-		    LOG_STR("code", fault_code(f->kind)),
-		    LOG_STR("why", f->why));
+	log_warn(log, "session_not_written",
+	    LOG_STR("code", fault_code(f->kind)), LOG_STR("why", f->why));
 }
 
-/* The callbacks touch nothing but the worker's log, which is not ours to
- * change: only the type of a callback's argument wants it so. */
-static void *
-log_arg(const struct log *log)
+static void
+note(struct session *s, const struct fault *f)
 {
-	return (void *)(uintptr_t)log;
+	if (f == NULL)
+		return;
+	s->is_missed = true;
+	complain(s->log, f);
+}
+
+static void
+on_row(void *arg, const struct fault *f)
+{
+	struct session *s = arg;
+
+	s->row = NULL;
+	note(s, f);
+}
+
+static void
+on_fingerprints(void *arg, const struct fault *f)
+{
+	struct session *s = arg;
+
+	s->fingerprints = NULL;
+	note(s, f);
+}
+
+void
+session_forget(struct session *s)
+{
+	pending_cancel(&s->row);
+	pending_cancel(&s->fingerprints);
 }
 
 void
@@ -36,12 +58,13 @@ session_stated(struct session *s, const struct statement *st,
 	    .runtime_version = st->runtime_version,
 	    .opened_at = s->opened_at};
 
-	s->is_written = pg_is_up(s->pg);
-	if (!s->is_written)
+	session_forget(s);
+	s->is_missed = !pg_is_up(s->pg);
+	if (s->is_missed)
 		return;
-	gateway_db_open_tunnel(s->pg, &row, on_done, log_arg(s->log));
-	gateway_db_write_fingerprints(s->pg, s->did, s->slot, s->id, st,
-	    verdicts, on_done, log_arg(s->log));
+	s->row = gateway_db_open_tunnel(s->pg, &row, on_row, s);
+	s->fingerprints = gateway_db_write_fingerprints(
+	    s->pg, s->did, s->slot, s->id, st, verdicts, on_fingerprints, s);
 }
 
 void
@@ -50,23 +73,54 @@ session_touch(struct session *s, const struct statement *st,
 {
 	const char *id = s->id;
 
-	if (!s->is_written)
+	if (s->is_missed) {
 		session_stated(s, st, verdicts);
-	else if (pg_is_up(s->pg))
-		gateway_db_touch_tunnels(
-		    s->pg, &id, 1, on_done, log_arg(s->log));
+	} else if (s->row == NULL && pg_is_up(s->pg)) {
+		s->row = gateway_db_touch_tunnels(s->pg, &id, 1, on_row, s);
+	}
+}
+
+/* The log is the worker's own, and only a callback's argument wants it
+ * without const. */
+static void
+on_ended(void *arg, const struct fault *f)
+{
+	if (f != NULL)
+		complain(arg, f);
 }
 
 void
 session_ended(struct session *s, const struct fault *why)
 {
-	if (s->is_written)
-		gateway_db_close_tunnel(s->pg, s->id, fault_code(why->kind),
-		    why->why, on_done, log_arg(s->log));
+	session_forget(s);
+	gateway_db_close_tunnel(s->pg, s->id, fault_code(why->kind), why->why,
+	    on_ended, (void *)(uintptr_t)s->log);
+}
+
+struct closing {
+	const struct log *log;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void
+on_closed(void *arg, const struct fault *f)
+{
+	struct closing *c = arg;
+
+	if (f != NULL)
+		complain(c->log, f);
+	if (c->fn != NULL)
+		c->fn(c->arg);
+	mem_free(c);
 }
 
 void
-sessions_begin(struct pg *pg, const char *instance, const struct log *log)
+sessions_close(struct pg *pg, const char *instance, const struct log *log,
+    void (*fn)(void *arg), void *arg)
 {
-	gateway_db_close_left(pg, instance, on_done, log_arg(log));
+	struct closing *c = mem_new(sizeof(*c));
+
+	*c = (struct closing){log, fn, arg};
+	gateway_db_close_left(pg, instance, on_closed, c);
 }

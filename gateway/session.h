@@ -12,8 +12,10 @@
 
 struct session {
 	struct pg *pg;
-	const struct log *log; /* lives longer than any question */
-	bool is_written;       /* asked for, as far as we know */
+	const struct log *log;
+	struct pending *row; /* being written */
+	struct pending *fingerprints;
+	bool is_missed; /* an outage swallowed one of them */
 	char id[UUID_TEXT];
 	char did[DID_SIZE];
 	char remote[64];
@@ -28,8 +30,13 @@ void session_stated(struct session *s, const struct statement *st,
 /* The lease. st is written again where an outage swallowed it. */
 void session_touch(struct session *s, const struct statement *st,
     const struct statement_verdict *verdicts);
+/* Its last act. */
 void session_ended(struct session *s, const struct fault *why);
-/* At start: what an earlier life of this instance left open. */
-void sessions_begin(struct pg *pg, const char *instance, const struct log *log);
+/* Forgets what is being written; it is written all the same. */
+void session_forget(struct session *s);
+/* Closes what this worker, in an earlier life or this one, left open; fn(arg),
+ * which may be NULL, once that is done or cannot be. */
+void sessions_close(struct pg *pg, const char *instance, const struct log *log,
+    void (*fn)(void *arg), void *arg);
 
 #endif

@@ -609,7 +609,7 @@ on_accept(struct link *l, void *arg, const struct link_events **events,
 	t->step = HELLO;
 	t->session.pg = all->house.pg;
 	t->session.log = all->house.log;
-	t->session.instance = all->settings.probe.instance;
+	t->session.instance = all->settings.holder;
 	t->session.opened_at = clock_unix_ms();
 	new_session_id(t->session.id);
 	t->probe = timer_new(all->house.loop, on_probe, t);
@@ -639,6 +639,7 @@ tunnel_free(struct tunnel *t)
 
 	TAILQ_REMOVE(&all->list, t, entry);
 	withdraw(t);
+	session_forget(&t->session);
 	pending_cancel(&t->question);
 	pending_cancel(&t->ending);
 	tidings_free(&t->tidings);

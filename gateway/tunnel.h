@@ -23,6 +23,7 @@ struct tunnels_settings {
 	const char *proxy_from;
 	unsigned links;
 	struct probe_settings probe;
+	const char *holder;	  /* this worker, in tunnel_session */
 	int64_t admitted_ms;	  /* patience for the answer to admitted */
 	int64_t reprobe_least_ms; /* a re-probe comes at a random time */
 	int64_t reprobe_most_ms;  /* between these two after the last */
