@@ -55,15 +55,13 @@ key_hint(struct text key, char out[KEY_HINT_TEXT])
 void
 code_new(char out[CODE_TEXT])
 {
-	memcpy(out, CODE_PREFIX, PREFIX_LEN(CODE_PREFIX));
-	base62_random(out + PREFIX_LEN(CODE_PREFIX),
-	    CODE_TEXT - 1 - PREFIX_LEN(CODE_PREFIX));
+	base62_random(out, CODE_TEXT - 1);
 }
 
 bool
 code_is_wellformed(struct text t)
 {
-	return is_wellformed(t, CODE_PREFIX);
+	return is_wellformed(t, "");
 }
 
 void

@@ -12,8 +12,7 @@
 #define KEY_PREFIX "lv_live_"
 #define KEY_TEXT 49	 /* prefix, 40 of base62, NUL */
 #define KEY_HINT_TEXT 13 /* prefix, 4 characters, NUL */
-#define CODE_PREFIX "enrol_"
-#define CODE_TEXT 39 /* prefix, 32 of base62, NUL */
+#define CODE_TEXT 33	 /* 32 of base62, NUL */
 
 void key_new(char out[KEY_TEXT]);
 /* lv_live_ and 16 to 120 characters of base62; says nothing of its validity. */

@@ -21,7 +21,7 @@ test_new_ones(void **state)
 	assert_string_not_equal(a, b);
 	assert_int_equal(strlen(a), KEY_TEXT - 1);
 	assert_true(key_is_wellformed(text_of(a)));
-	assert_false(code_is_wellformed(text_of(a)));
+	assert_false(code_is_wellformed(text_of(a))); /* the underscores */
 	key_hint(text_of(a), hint);
 	assert_int_equal(strlen(hint), 12);
 	assert_memory_equal(a, hint, 12);
