@@ -223,6 +223,19 @@ conn_soon(struct conn *c)
 
 /* --------------------------------------------------------------- clocks */
 
+/* evhttp takes a body of known length when the buffer holds all of it; while
+ * it answers, a client that sends on and on is left to TCP. */
+static void
+hold_input(struct conn *c)
+{
+	const struct server_limits *l = &c->server->limits;
+	size_t most = HELD_INPUT;
+
+	if (c->exchange == NULL)
+		most += l->head_bytes + l->body_bytes;
+	bufferevent_setwatermark(c->bev, EV_READ, 0, most);
+}
+
 void
 conn_watch(struct conn *c)
 {
@@ -230,6 +243,7 @@ conn_watch(struct conn *c)
 
 	if (c->closing || c->flushing)
 		return;
+	hold_input(c);
 	if (c->exchange != NULL) {
 		timer_stop(c->timer);
 		return;
@@ -489,8 +503,7 @@ on_connection(struct event_base *base, void *arg)
 	c->server = s;
 	c->bev = bufferevent_make(s);
 	assert(c->bev != NULL);
-	/* A client that sends on and on is left to TCP. */
-	bufferevent_setwatermark(c->bev, EV_READ, 0, HELD_INPUT);
+	hold_input(c);
 	guard_init(&c->guard, &limits);
 	c->in_hook =
 	    evbuffer_add_cb(bufferevent_get_input(c->bev), on_input, c);
