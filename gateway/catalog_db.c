@@ -44,7 +44,7 @@ fail_versions(struct ask *x, const struct fault *f)
 struct pending *
 gateway_db_versions(struct pg *pg, versions_answer *fn, void *arg)
 {
-	struct ask *x = ask_new(read_versions, fail_versions, arg);
+	struct ask *x = ask_make(read_versions, fail_versions, arg);
 
 	x->fn.versions = fn;
 	return ask_send(x, pg, VERSIONS, NULL);
@@ -170,7 +170,7 @@ struct pending *
 gateway_db_load(
     struct pg *pg, enum catalog_part part, part_answer *fn, void *arg)
 {
-	struct ask *x = ask_new(read_part, fail_part, arg);
+	struct ask *x = ask_make(read_part, fail_part, arg);
 
 	x->fn.part = fn;
 	x->part = part;

@@ -225,7 +225,7 @@ on_rows(void *arg, const struct pg_rows *rows, const struct fault *f)
 }
 
 struct ask *
-ask_new(void (*read)(struct ask *, const struct pg_rows *),
+ask_make(void (*read)(struct ask *, const struct pg_rows *),
     void (*fail)(struct ask *, const struct fault *), void *arg)
 {
 	struct ask *x = mem_new(sizeof(*x));
@@ -262,7 +262,7 @@ fail_done(struct ask *x, const struct fault *f)
 struct ask *
 ask_done(done_answer *fn, void *arg)
 {
-	struct ask *x = ask_new(read_done, fail_done, arg);
+	struct ask *x = ask_make(read_done, fail_done, arg);
 
 	x->fn.done = fn;
 	return x;
@@ -315,7 +315,7 @@ struct pending *
 gateway_db_find_key(
     struct pg *pg, const uint8_t sha256[32], key_answer *fn, void *arg)
 {
-	struct ask *x = ask_new(read_key, fail_key, arg);
+	struct ask *x = ask_make(read_key, fail_key, arg);
 	const char *params[] = {pg_bytea(x->arena, sha256, 32)};
 
 	x->fn.key = fn;
@@ -353,7 +353,7 @@ struct pending *
 gateway_db_find_answer(struct pg *pg, const char *account, const char *endpoint,
     const char *key, kept_answer *fn, void *arg)
 {
-	struct ask *x = ask_new(read_answer, fail_answer, arg);
+	struct ask *x = ask_make(read_answer, fail_answer, arg);
 	const char *params[] = {account, endpoint, key};
 
 	x->fn.kept = fn;

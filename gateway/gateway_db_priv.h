@@ -46,7 +46,7 @@ struct ask {
 };
 
 /* read gets the rows, fail the fault; exactly one of them is called. */
-struct ask *ask_new(void (*read)(struct ask *, const struct pg_rows *),
+struct ask *ask_make(void (*read)(struct ask *, const struct pg_rows *),
     void (*fail)(struct ask *, const struct fault *), void *arg);
 /* A question whose answer is that it was done. */
 struct ask *ask_done(done_answer *fn, void *arg);

@@ -156,7 +156,7 @@ struct pending *
 gateway_db_find_request(struct pg *pg, const char *id, const char *account,
     request_answer *fn, void *arg)
 {
-	struct ask *x = ask_new(read_request, fail_request, arg);
+	struct ask *x = ask_make(read_request, fail_request, arg);
 	bool is_ours = text_is_uuid(text_of(id)) && uuid_v7_time(id) >= 0;
 	const char *params[] = {
 	    is_ours ? id : "00000000-0000-0000-0000-000000000000", account,
