@@ -114,6 +114,7 @@ write_auth_config() {
 	local pki=$state/pki
 
 	write_config auth <<-END
+		admin.listen = 127.0.0.1:$(port auth-admin)
 		database.url = $(postgres_url assay_auth)
 		listen.address = 127.0.0.1:$(port auth)
 		listen.certificate = $pki/server.pem

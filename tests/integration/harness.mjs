@@ -71,7 +71,7 @@ export class Assay {
 
 	async startAuth(more = {}) {
 		const ports = this.authPorts ??= { public: await freePort(),
-			mint: await freePort() };
+			mint: await freePort(), admin: await freePort() };
 		this.ports ??= { http: await freePort(), https: await freePort(),
 			admin: await freePort(), tunnel: await freePort() };
 		this.authUrl = `https://127.0.0.1:${ports.public}`;
@@ -79,6 +79,7 @@ export class Assay {
 		this.issuer = this.authUrl;
 		this.keysFolder = this.path("auth");
 		this.auth = await this.#serve("assay-auth", {
+			"admin.listen": `127.0.0.1:${ports.admin}`,
 			"database.url": this.postgres.url("assay_auth"),
 			"listen.address": `127.0.0.1:${ports.public}`,
 			"listen.certificate": this.serverLeaf.certificate,
@@ -93,7 +94,8 @@ export class Assay {
 			"state.folder": this.keysFolder,
 			...more,
 		});
-		this.deviceCa = this.path("auth", "device-ca.pem");
+		this.deviceCa = path.join(this.keysFolder, "device-ca.pem");
+		this.deviceCaKey = path.join(this.keysFolder, "device-ca.key");
 	}
 
 	async startGateway(more = {}) {
@@ -121,6 +123,10 @@ export class Assay {
 			"tunnel.listen": `127.0.0.1:${tunnel}`,
 			...more,
 		});
+		await this.gatewayIsReady();
+	}
+
+	async gatewayIsReady() {
 		await until("the gateway to be ready", async () =>
 			(await call(`${this.adminUrl}/readyz`)).status === 200);
 	}
@@ -253,8 +259,8 @@ export class Assay {
 		const offer = path.join(state, "offer.json");
 		const self = { state, runtime, offer,
 			direct: `https://127.0.0.1:${direct}`,
-			did: (await this.cli("device", "list"))
-				.at(-1).did,
+			did: JSON.parse(fs.readFileSync(
+				path.join(state, "identity.json"))).did,
 			settings: { "auth.ca": ca, "auth.url": this.authUrl,
 				"direct.listen": `127.0.0.1:${direct}`,
 				"direct.endpoints": `https://127.0.0.1:${direct}`,

@@ -20,7 +20,7 @@ before(async () => {
 	provider = await assay.servingNodeProvider("makers", [[MODEL, file]]);
 	provider.file = file;
 	deviceCa = Authority.of(assay.path("pki"), assay.deviceCa,
-		assay.deviceCaKey());
+		assay.deviceCaKey);
 });
 after(() => assay?.close());
 

@@ -80,8 +80,9 @@ describe("options", () => {
 			.map(([name]) => name));
 		assert.ok(columns.has("tier"));
 		await assay.postgres.query("insert into assay.score"
-			+ " (did, task, canonical, tier, score, samples) values"
-			+ ` ('${first.did}', 'chat', '${MODEL}', 'gold', 0.9, 500)`);
+			+ " (did, task, canonical, tier, score,"
+			+ " sample_size) values"
+			+ ` ('${first.did}', 'chat', '${MODEL}', 'gold', 90, 500)`);
 		await until("the tier to count", async () =>
 			(await ask({ min_tier: "gold" })).status === 200, 3000);
 		await servedBy({ min_tier: "silver" }, [first.did]);
