@@ -159,6 +159,7 @@ open_tunnels(struct worker *w, struct fault *f)
 	    .links = (unsigned)s->tunnel_links,
 	    .probe = {s->gateway_id, s->gateway_instance,
 		(unsigned)s->gateway_instances, s->timeout_hello},
+	    .holder = w->instance,
 	    .admitted_ms = 10000,
 	    .reprobe_least_ms = s->tunnel_reprobe_least,
 	    .reprobe_most_ms = s->tunnel_reprobe_most,
