@@ -75,7 +75,8 @@ async function refused(token, code) {
 	const seen = runtime.requests.length;
 	const answer = await direct(token);
 	assert.equal(answer.code, code, answer.text);
-	assert.equal(answer.status, 401, answer.text);
+	assert.equal(answer.status, code === "token_not_advertised" ? 403 : 401,
+		answer.text);
 	assert.equal(runtime.requests.length, seen, "the runtime saw nothing");
 }
 
@@ -258,13 +259,13 @@ describe("a handoff", () => {
 
 	test("an API key is no handoff", async () => {
 		await refused(key, "token_malformed");
-		await refused(undefined, "token_malformed");
+		await refused(undefined, "invalid_credential");
 	});
 
 	test("its task must be that of the endpoint", async () => {
 		const { token } = await mint();
 		const answer = await direct(token, { where: "/v1/completions" });
-		assert.equal(answer.status, 401, answer.text);
+		assert.equal(answer.status, 403, answer.text);
 		assert.equal(answer.code, "token_not_advertised");
 	});
 

@@ -167,7 +167,7 @@ export class Assay {
 		}
 		const made = await this.cli("key", "create", "--account", name,
 			...scopes.flatMap((scope) => ["--scope", scope]));
-		return Object.assign(made.key, {});
+		return made.key;
 	}
 
 	async code(workspace) {
@@ -264,7 +264,7 @@ export class Assay {
 			settings: { "auth.ca": ca, "auth.url": this.authUrl,
 				"direct.listen": `127.0.0.1:${direct}`,
 				"direct.endpoints": `https://127.0.0.1:${direct}`,
-				"health.every": "1s", "offer.file": offer,
+				"health.every": "1s", "issuer": this.issuer, "offer.file": offer,
 				"log.level": "debug", "state.folder": state,
 				...settings } };
 		self.writeOffer = (entries, more = controls) => {
