@@ -37,11 +37,15 @@ const struct pg_statement auth_statements[] = {
 	"FROM assay.workspace w WHERE e.sha256 = $1::bytea "
 	"AND e.used_at IS NULL AND e.revoked_at IS NULL "
 	"AND e.expires_at > now() AND w.id = e.workspace_id "
-	"AND w.suspended_at IS NULL "
+	"AND w.suspended_at IS NULL AND NOT EXISTS ("
+	"SELECT FROM assay.device d WHERE d.did = $2 "
+	"AND (d.state <> 'active' OR d.workspace_id <> e.workspace_id)) "
 	"RETURNING e.workspace_id, e.device_name), "
 	"device AS ("
-	"INSERT INTO assay.device (did, workspace_id, name, public_jwk) "
+	"INSERT INTO assay.device AS d (did, workspace_id, name, public_jwk) "
 	"SELECT $2, workspace_id, device_name, $3::jsonb FROM code "
+	"ON CONFLICT (did) DO UPDATE SET public_jwk = excluded.public_jwk "
+	"WHERE d.state = 'active' AND d.workspace_id = excluded.workspace_id "
 	"RETURNING did) "
 	"INSERT INTO assay.device_certificate " CERTIFICATE_COLUMNS " "
 	"SELECT $4, did, $5::bytea, $6::bytea, " TIME("$7") ", " TIME("$8")
@@ -49,9 +53,11 @@ const struct pg_statement auth_statements[] = {
 [Q_CODE] = { "code",
 	"SELECT e.used_at IS NOT NULL, "
 	"e.revoked_at IS NOT NULL OR w.suspended_at IS NOT NULL, "
-	"e.expires_at <= now() FROM assay.enrolment_code e "
+	"e.expires_at <= now(), d.state = 'revoked', "
+	"d.workspace_id <> e.workspace_id FROM assay.enrolment_code e "
 	"JOIN assay.workspace w ON w.id = e.workspace_id "
-	"WHERE e.sha256 = $1::bytea", 1 },
+	"LEFT JOIN assay.device d ON d.did = $2 "
+	"WHERE e.sha256 = $1::bytea", 2 },
 [Q_RENEW] = { "renew",
 	"WITH known AS ("
 	"SELECT d.did FROM assay.device d "
@@ -191,20 +197,21 @@ on_code(void *arg, const struct pg_rows *rows, const struct fault *f)
 	mem_free(arg);
 	if (rows != NULL && pg_count(rows) > 0)
 		row = (struct code_row){true, pg_bool(rows, 0, 0),
-		    pg_bool(rows, 0, 1), pg_bool(rows, 0, 2)};
+		    pg_bool(rows, 0, 1), pg_bool(rows, 0, 2),
+		    pg_bool(rows, 0, 3), pg_bool(rows, 0, 4)};
 	r.fn.code(r.arg, rows == NULL ? NULL : &row, f);
 }
 
 struct pending *
-auth_db_code(
-    struct pg *pg, const uint8_t code_sha256[32], code_answer *fn, void *arg)
+auth_db_code(struct pg *pg, const uint8_t code_sha256[32], const char *did,
+    code_answer *fn, void *arg)
 {
 	struct reading *r = reading_new(arg);
 	struct arena *a = arena_new();
-	const char *digest = pg_bytea(a, code_sha256, 32);
+	const char *params[] = {pg_bytea(a, code_sha256, 32), did};
 
 	r->fn.code = fn;
-	r->inner = pg_ask(pg, Q_CODE, &digest, on_code, r);
+	r->inner = pg_ask(pg, Q_CODE, params, on_code, r);
 	arena_free(&a);
 	return &r->pending;
 }

@@ -35,7 +35,8 @@ struct certificate_row {
 	int64_t not_after_ms;
 };
 /* One statement: the code is used, the device and its certificate are there,
- * or nothing happened (no row). CONFLICT: the key was enrolled before. */
+ * or nothing happened (no row). An active device of the same workspace gets
+ * a certificate again; any other that had this key is left alone. */
 struct pending *auth_db_enrol(struct pg *pg, const uint8_t code_sha256[32],
     const char *did, const char *jwk, const struct certificate_row *c,
     pg_answer *fn, void *arg);
@@ -45,11 +46,13 @@ struct code_row {
 	bool is_used;
 	bool is_revoked; /* or its workspace suspended */
 	bool is_expired;
+	bool is_of_revoked; /* the device that has this key */
+	bool is_of_another; /* it belongs to another workspace */
 };
 typedef void code_answer(
     void *arg, const struct code_row *row, const struct fault *f);
-struct pending *auth_db_code(
-    struct pg *pg, const uint8_t code_sha256[32], code_answer *fn, void *arg);
+struct pending *auth_db_code(struct pg *pg, const uint8_t code_sha256[32],
+    const char *did, code_answer *fn, void *arg);
 
 /* Adds a certificate for an active device that presented a good one, and
  * makes its key the current one; or nothing happened (no row). */

@@ -217,6 +217,13 @@ got_code(void *arg, const struct code_row *row, const struct fault *f)
 	else if (row->is_expired)
 		fault_set(&why, FAULT_CODE_EXPIRED,
 		    "this enrolment code has expired");
+	else if (row->is_of_revoked)
+		fault_set(&why, FAULT_DEVICE_REVOKED,
+		    "this key's device was revoked; make a new key");
+	else if (row->is_of_another)
+		fault_set(&why, FAULT_CONFLICT,
+		    "this key is a device of another workspace; make a new "
+		    "one");
 	else
 		fault_set(&why, FAULT_UNAVAILABLE,
 		    "the code became valid a moment ago");
@@ -227,7 +234,6 @@ static void
 got_enrolled(void *arg, const struct pg_rows *rows, const struct fault *f)
 {
 	struct job *j = arg;
-	struct fault why;
 
 	j->question = NULL;
 	if (rows != NULL && pg_count(rows) > 0) {
@@ -236,14 +242,10 @@ got_enrolled(void *arg, const struct pg_rows *rows, const struct fault *f)
 	}
 	if (rows != NULL) {
 		j->question = auth_db_code(
-		    j->all->house->pg, j->code_sha256, got_code, j);
+		    j->all->house->pg, j->code_sha256, j->did, got_code, j);
 		return;
 	}
-	why = *f;
-	if (f->kind == FAULT_CONFLICT)
-		fault_set(&why, FAULT_CONFLICT,
-		    "this key was enrolled before; make a new one");
-	job_refuse(j, &why);
+	job_refuse(j, f);
 }
 
 static bool
