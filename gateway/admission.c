@@ -27,128 +27,160 @@ offer_pool(const struct query *q, const struct offer *o)
 		   : POOL_MARKETPLACE;
 }
 
+const struct catalog_device *
+offer_device(const struct catalog *c, const struct offer *o)
+{
+	uint64_t id = catalog_part_id(c, CATALOG_DEVICES);
+	struct offer_memo *m = o->memo;
+
+	if (m->devices != id) {
+		m->device = catalog_device_find(c, o->provider->did);
+		m->devices = id;
+	}
+	return m->device;
+}
+
+const struct catalog_score *
+offer_score(const struct catalog *c, const struct offer *o)
+{
+	uint64_t id = catalog_part_id(c, CATALOG_SCORES);
+	struct offer_memo *m = o->memo;
+
+	if (m->scores != id) {
+		m->score =
+		    catalog_score_find(c, o->provider->did, o->task, o->model);
+		m->scores = id;
+	}
+	return m->score;
+}
+
 enum tier
 offer_tier(const struct catalog *c, const struct offer *o)
 {
-	const struct catalog_score *s =
-	    catalog_score_find(c, o->provider->did, o->task, o->model);
+	const struct catalog_score *s = offer_score(c, o);
 
 	return s != NULL ? s->tier : TIER_BRONZE;
 }
 
+/* What the rules look at; looked up once, as there may be many offers. */
+struct facts {
+	const struct admission *x;
+	const struct offer *offer;
+	const struct catalog_device *device; /* NULL: the catalog has none */
+	enum pool pool;
+};
+
 struct rule {
 	enum rejection reason;
-	bool (*breaks)(const struct admission *x, const struct offer *o);
+	bool (*breaks)(const struct facts *k);
 };
 
 static bool
-is_unknown(const struct admission *x, const struct offer *o)
+is_unknown(const struct facts *k)
 {
-	return catalog_device_find(x->catalog, o->provider->did) == NULL;
+	return k->device == NULL;
 }
 
 static bool
-is_revoked(const struct admission *x, const struct offer *o)
+is_revoked(const struct facts *k)
 {
-	return catalog_device_find(x->catalog, o->provider->did)->is_revoked;
+	return k->device->is_revoked;
 }
 
 static bool
-is_suspended(const struct admission *x, const struct offer *o)
+is_suspended(const struct facts *k)
 {
-	return catalog_device_find(x->catalog, o->provider->did)->is_suspended;
+	return k->device->is_suspended;
 }
 
 /* What the offer's tunnel was told and what the catalog says must agree, or
  * the offer is nobody's: the pool is decided by both. */
 static bool
-is_outside_workspace(const struct admission *x, const struct offer *o)
+is_outside_workspace(const struct facts *k)
 {
-	const struct catalog_device *d =
-	    catalog_device_find(x->catalog, o->provider->did);
+	const struct query *q = k->x->query;
 
-	if ((x->query->pools & POOL_MARKETPLACE) != 0 &&
-	    !x->query->is_workspace_only)
+	if ((q->pools & POOL_MARKETPLACE) != 0 && !q->is_workspace_only)
 		return false;
-	return strcmp(d->workspace, x->query->workspace) != 0 ||
-	       offer_pool(x->query, o) != POOL_WORKSPACE;
+	return k->pool != POOL_WORKSPACE ||
+	       strcmp(k->device->workspace, q->workspace) != 0;
 }
 
 static bool
-is_outside_market(const struct admission *x, const struct offer *o)
+is_outside_market(const struct facts *k)
 {
-	return (x->query->pools & POOL_WORKSPACE) == 0 &&
-	       offer_pool(x->query, o) == POOL_WORKSPACE;
+	return (k->x->query->pools & POOL_WORKSPACE) == 0 &&
+	       k->pool == POOL_WORKSPACE;
+}
+
+/* The query's model is of the same snapshot, and is the offer's. */
+static bool
+is_withdrawn(const struct facts *k)
+{
+	const struct catalog_model *m = k->x->query->model;
+
+	return m->is_withdrawn ||
+	       !catalog_model_has_task(m, k->x->query->task->name);
 }
 
 static bool
-is_withdrawn(const struct admission *x, const struct offer *o)
+is_not_in_only(const struct facts *k)
 {
-	const struct catalog_model *m = catalog_model_find(
-	    x->catalog, text_of(o->model), x->query->workspace);
-
-	return m == NULL || m->is_withdrawn ||
-	       !catalog_model_has_task(m, o->task);
+	return k->x->query->has_only &&
+	       !dids_has(k->x->query->only, k->offer->provider->did);
 }
 
 static bool
-is_not_in_only(const struct admission *x, const struct offer *o)
+is_ignored(const struct facts *k)
 {
-	return x->query->has_only &&
-	       !dids_has(x->query->only, o->provider->did);
+	return dids_has(k->x->query->ignore, k->offer->provider->did);
 }
 
 static bool
-is_ignored(const struct admission *x, const struct offer *o)
+is_other_quantization(const struct facts *k)
 {
-	return dids_has(x->query->ignore, o->provider->did);
+	return k->x->query->quantizations.count != 0 &&
+	       !dids_has(k->x->query->quantizations, k->offer->quantization);
 }
 
 static bool
-is_other_quantization(const struct admission *x, const struct offer *o)
+is_not_direct(const struct facts *k)
 {
-	return x->query->quantizations.count != 0 &&
-	       !dids_has(x->query->quantizations, o->quantization);
+	return k->x->query->is_direct && k->offer->provider->direct[0] == NULL;
 }
 
 static bool
-is_not_direct(const struct admission *x, const struct offer *o)
+is_not_verified(const struct facts *k)
 {
-	return x->query->is_direct && o->provider->direct[0] == NULL;
+	return k->x->query->verified &&
+	       k->offer->provider->verified_until <= k->x->now_ms;
 }
 
 static bool
-is_not_verified(const struct admission *x, const struct offer *o)
+is_below_tier(const struct facts *k)
 {
-	return x->query->verified && o->provider->verified_until <= x->now_ms;
+	return k->x->query->min_tier != TIER_NONE &&
+	       offer_tier(k->x->catalog, k->offer) < k->x->query->min_tier;
 }
 
 static bool
-is_below_tier(const struct admission *x, const struct offer *o)
+is_in_doubt(const struct facts *k)
 {
-	return x->query->min_tier != TIER_NONE &&
-	       offer_tier(x->catalog, o) < x->query->min_tier;
-}
-
-static bool
-is_in_doubt(const struct admission *x, const struct offer *o)
-{
-	(void)x;
-	return o->provider->is_in_doubt;
+	return k->offer->provider->is_in_doubt;
 }
 
 /* Declared hours are for the marketplace; one's own workspace may always. */
 static bool
-is_outside_window(const struct admission *x, const struct offer *o)
+is_outside_window(const struct facts *k)
 {
-	return !o->provider->window_open &&
-	       offer_pool(x->query, o) == POOL_MARKETPLACE;
+	return !k->offer->provider->window_open && k->pool == POOL_MARKETPLACE;
 }
 
 static bool
-is_draining(const struct admission *x, const struct offer *o)
+is_draining(const struct facts *k)
 {
-	(void)x;
+	const struct offer *o = k->offer;
+
 	for (size_t i = 0; i < o->source_count; i++) {
 		if (!o->sources[i]->is_draining)
 			return o->provider->is_draining;
@@ -157,16 +189,15 @@ is_draining(const struct admission *x, const struct offer *o)
 }
 
 static bool
-is_tried(const struct admission *x, const struct offer *o)
+is_tried(const struct facts *k)
 {
-	return dids_has(x->tried, o->provider->did);
+	return dids_has(k->x->tried, k->offer->provider->did);
 }
 
 static bool
-is_full(const struct admission *x, const struct offer *o)
+is_full(const struct facts *k)
 {
-	(void)x;
-	return !offer_provider_has_room(o->provider);
+	return !offer_provider_has_room(k->offer->provider);
 }
 
 static const struct rule rules[] = {
@@ -196,8 +227,11 @@ _Static_assert(sizeof(rules) / sizeof(rules[0]) == REJECT_COUNT - 1,
 enum rejection
 offer_admit(const struct admission *x, const struct offer *o)
 {
+	struct facts k = {
+	    x, o, offer_device(x->catalog, o), offer_pool(x->query, o)};
+
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		if (rules[i].breaks(x, o))
+		if (rules[i].breaks(&k))
 			return rules[i].reason;
 	}
 	return ADMISSIBLE;

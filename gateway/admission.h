@@ -54,6 +54,11 @@ enum rejection offer_admit(const struct admission *x, const struct offer *o);
 
 /* The pool an offer is of, for this buyer. */
 enum pool offer_pool(const struct query *q, const struct offer *o);
+/* What the catalog has on it; NULL: nothing. */
+const struct catalog_device *offer_device(
+    const struct catalog *c, const struct offer *o);
+const struct catalog_score *offer_score(
+    const struct catalog *c, const struct offer *o);
 /* Its tier on its (task, model); bronze where there is no row. */
 enum tier offer_tier(const struct catalog *c, const struct offer *o);
 

@@ -33,6 +33,7 @@ struct made_artifact {
 struct draft {
 	unsigned refs;
 	enum catalog_part kind;
+	uint64_t id; /* random: two parts never share one */
 	struct arena *arena;
 	size_t dropped;
 	struct list tasks;
@@ -123,6 +124,7 @@ draft_new(enum catalog_part part)
 
 	d->refs = 1;
 	d->kind = part;
+	random_bytes(&d->id, sizeof(d->id));
 	d->arena = arena_new();
 	return d;
 }
@@ -422,6 +424,12 @@ static const struct draft *
 part(const struct catalog *c, enum catalog_part kind)
 {
 	return c->part[kind] != NULL ? c->part[kind] : &no_part;
+}
+
+uint64_t
+catalog_part_id(const struct catalog *c, enum catalog_part kind)
+{
+	return part(c, kind)->id;
 }
 
 const struct catalog_task *

@@ -123,17 +123,21 @@ const struct catalog_score *catalog_score_find(const struct catalog *c,
 const struct catalog_score *const *catalog_scores_of(
     const struct catalog *c, const char *did, size_t *count);
 
-/* Is there a snapshot with every part? (From a full read, or a test.) */
-bool catalog_is_whole(const struct catalog *c);
-
-/* ---------------------------------------------------------------- making */
-
 enum catalog_part {
 	CATALOG_MODELS,	 /* tasks, models, artifacts, files */
 	CATALOG_DEVICES, /* devices and revoked certificates */
 	CATALOG_SCORES,
 	CATALOG_PARTS
 };
+
+/* Names one part for ever: what was found in it may be kept under this and
+ * used again as long as the snapshot at hand says the same. */
+uint64_t catalog_part_id(const struct catalog *c, enum catalog_part part);
+
+/* Is there a snapshot with every part? (From a full read, or a test.) */
+bool catalog_is_whole(const struct catalog *c);
+
+/* ---------------------------------------------------------------- making */
 
 /* One part being gathered, row by row; every text is copied. Rows that name
  * what is not there (an artifact of no model) are dropped and counted. */

@@ -114,6 +114,7 @@ offer_drop(struct offers *o, struct offer *x)
 	*at = x->of_provider;
 	index_remove(&o->by_model, key, len, x);
 	o->count--;
+	mem_free(x->memo);
 	mem_free(x);
 }
 
@@ -124,6 +125,7 @@ offer_make(
 	struct offer *x = mem_new(sizeof(*x));
 	char key[INDEX_KEY];
 
+	x->memo = mem_new(sizeof(*x->memo));
 	x->provider = p;
 	copy(x->task, sizeof(x->task), f->task);
 	copy(x->model, sizeof(x->model), f->model);
@@ -243,6 +245,7 @@ free_provider(void *arg, void *value)
 		struct offer *x = p->offers;
 
 		p->offers = x->of_provider;
+		mem_free(x->memo);
 		mem_free(x);
 	}
 	direct_clear(p);

@@ -21,6 +21,15 @@
 
 struct offer;
 
+/* What the catalog says of an offer, kept under the id of the part it was
+ * found in (catalog_part_id): most decisions see the same snapshot. */
+struct offer_memo {
+	uint64_t devices;
+	uint64_t scores;
+	const struct catalog_device *device;
+	const struct catalog_score *score;
+};
+
 struct offer_provider {
 	char did[DID_SIZE];
 	char workspace[UUID_TEXT];
@@ -56,6 +65,7 @@ struct offer {
 	char quantization[40];
 	char artifact[UUID_TEXT];
 	int64_t context_length;
+	struct offer_memo *memo;		     /* admission.c */
 	struct offer_source *sources[OFFER_SOURCES]; /* that state it */
 	size_t source_count;
 	struct offer *of_provider; /* next of the same provider */

@@ -22,8 +22,7 @@ static struct route_candidate
 judge(const struct route_ask *ask, const struct offer *o)
 {
 	const struct admission *x = &ask->admission;
-	const struct catalog_score *s =
-	    catalog_score_find(x->catalog, o->provider->did, o->task, o->model);
+	const struct catalog_score *s = offer_score(x->catalog, o);
 
 	return (struct route_candidate){
 	    .offer = o,
