@@ -76,12 +76,51 @@ test_pool_and_tier(void **state)
 	world_free(&w);
 }
 
+/* What an offer remembers is of one snapshot: another one is asked anew, and
+ * the old one still says what it said. */
+static void
+test_each_snapshot_is_asked(void **state)
+{
+	const struct catalog *old, *revoked;
+	struct draft *d = draft_new(CATALOG_DEVICES);
+	const struct offer *o;
+	struct admission x;
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	assert_true(world_offer(&w, "p", (char[]){"tier=gold"}));
+	world_close(&w);
+	o = offers_find(w.offers, "did:assay:p", "chat", "test:model");
+	x = world_ask(&w).admission;
+	old = w.catalog;
+	draft_device(d, &(struct catalog_device){.did = "did:assay:p",
+			    .workspace = WORLD_B,
+			    .is_revoked = true});
+	revoked = catalog_next(old, &d);
+	for (int i = 0; i < 2; i++) {
+		x.catalog = old;
+		assert_int_equal(offer_admit(&x, o), ADMISSIBLE);
+		x.catalog = revoked;
+		assert_int_equal(offer_admit(&x, o), REJECT_DEVICE_REVOKED);
+		assert_int_equal(offer_tier(revoked, o), TIER_GOLD);
+	}
+	d = draft_new(CATALOG_SCORES);
+	w.catalog = catalog_next(old, &d);
+	assert_int_equal(offer_tier(w.catalog, o), TIER_BRONZE);
+	assert_int_equal(offer_tier(old, o), TIER_GOLD);
+	catalog_unref(&old);
+	catalog_unref(&revoked);
+	world_free(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_pool_and_tier),
+	    cmocka_unit_test(test_each_snapshot_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
