@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/resp.h"
 #include "base/text.h"
 
 struct redis_settings {
@@ -30,23 +31,8 @@ struct redis_settings {
 			       * connection */
 };
 
-/* What Redis said; lives until the callback returns. */
-enum redis_type {
-	REDIS_NIL,
-	REDIS_STATUS,  /* text */
-	REDIS_STRING,  /* text */
-	REDIS_INTEGER, /* integer */
-	REDIS_ARRAY    /* count of items */
-};
-struct redis_answer {
-	enum redis_type type;
-	struct text text;
-	int64_t integer;
-	size_t count;
-	const struct redis_answer *items;
-};
-
-/* Exactly one of answer and fault is not NULL. Faults: UNAVAILABLE (no
+/* Exactly one of answer and fault is not NULL; both live until the callback
+ * returns. REDIS_ERROR occurs within arrays only. Faults: UNAVAILABLE (no
  * connection, or it broke before the answer), TIMEOUT, OVERLOADED (too many
  * open questions), REFUSED (Redis answered with an error, whose text it is).
  */
@@ -54,11 +40,14 @@ typedef void redis_callback(
     void *arg, const struct redis_answer *answer, const struct fault *fault);
 
 struct redis;
-/* Copies the settings, starts to connect, and never fails: until there is a
- * connection, questions wait for it at most answer_ms. */
+/* Copies the settings, starts to connect, and never fails. Questions wait for
+ * the first connection, and for the first attempt after a break; once an
+ * attempt has failed they are answered UNAVAILABLE at once until Redis is
+ * back, so that an outage costs the asker no patience. */
 struct redis *redis_new(struct loop *l, const struct redis_settings *settings,
     const struct log *log);
-/* Open questions are forgotten: their callbacks never run. */
+/* Open questions are forgotten: their callbacks never run. May be called from
+ * a callback. */
 void redis_free(struct redis **r);
 bool redis_is_ready(const struct redis *r);
 
