@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { createHash, X509Certificate } from "node:crypto";
 import fs from "node:fs";
+import https from "node:https";
 import { after, before, describe, test } from "node:test";
 import { Assay, call, makeCsr, makeKey, run } from "./harness.mjs";
 
@@ -56,8 +57,9 @@ describe("enrolment", () => {
 			+ `${encodeURIComponent(did)}/renew`;
 		const fresh = await makeKey(assay.path("fresh.key"));
 		const json = { csr: await makeCsr(fresh) };
-		const answer = await call(where, { ca: assay.ca, json, cert: chain,
+		const agent = new https.Agent({ ca: assay.ca, cert: chain,
 			key: fs.readFileSync(key) });
+		const answer = await call(where, { agent, json });
 		assert.ok([200, 201].includes(answer.status), answer.text);
 		const leaf = new X509Certificate(answer.json.certificate_chain);
 		assert.equal(leaf.subjectAltName, `URI:${did}`);
