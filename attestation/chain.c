@@ -516,10 +516,30 @@ crl_is_plain(X509_CRL *crl, struct fault *f)
 	return true;
 }
 
+static bool
+crl_signing_known(X509_CRL *crl)
+{
+	switch (X509_CRL_get_signature_nid(crl)) {
+	case NID_ecdsa_with_SHA256:
+	case NID_ecdsa_with_SHA384:
+	case NID_ecdsa_with_SHA512:
+	case NID_sha256WithRSAEncryption:
+	case NID_sha384WithRSAEncryption:
+	case NID_sha512WithRSAEncryption:
+	case NID_rsassaPss:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool
 crl_verify_key(
     X509_CRL *crl, EVP_PKEY *key, struct window *window, struct fault *f)
 {
+	if (!crl_signing_known(crl))
+		return fault_set(f, FAULT_UNSUPPORTED,
+		    "revocation list signed in a way that is not accepted");
 	if (key == NULL || X509_CRL_verify(crl, key) != 1) {
 		ERR_clear_error();
 		return fault_set(f, FAULT_TAMPERED,
