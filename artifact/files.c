@@ -196,7 +196,7 @@ bool
 artifact_of_ollama(struct arena *a, const char *models_folder, const char *name,
     struct artifact *out, struct fault *f)
 {
-	const char *paths[1000], *path;
+	const char *paths[1000], *path = NULL;
 	json_t *manifest = NULL;
 	char *text = NULL;
 	size_t len, count = 0;

@@ -191,7 +191,7 @@ jwt_verify(struct text token, const char *typ, const struct jwks *keys,
     json_t **claims, struct fault *f)
 {
 	char kid[JWK_KID_TEXT];
-	struct segments s;
+	struct segments s = {0};
 	struct ec_key *k;
 
 	*claims = NULL;

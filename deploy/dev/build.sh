@@ -41,6 +41,10 @@ run_build() {
 	*) die "no preset '$preset': release, asan or fuzz" ;;
 	esac
 	install_packages
-	build "$preset"
+	if [ "$preset" = release ]; then
+		build release programs
+	else
+		build "$preset"
+	fi
 	say "built in build/$preset"
 }

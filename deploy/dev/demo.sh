@@ -311,7 +311,7 @@ run_up() {
 	*) die "up takes --detach or nothing" ;;
 	esac
 	run_setup
-	build "${ASSAY_DEMO_PRESET:-release}"
+	build "${ASSAY_DEMO_PRESET:-release}" programs
 	demo_is_up || began=yes
 	if [ -n "$began" ] && [ -z "$detach" ]; then
 		trap 'stop_demo; exit 130' INT TERM

@@ -180,7 +180,7 @@ run_bench() {
 	local script
 
 	run_setup
-	build release
+	build release programs
 	for script in tests/bench/*; do
 		[ -x "$script" ] || continue
 		step "$(basename "$script")"
