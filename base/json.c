@@ -37,8 +37,9 @@ check_depth(struct text t, struct fault *f)
 	return true;
 }
 
-bool
-json_read(struct text t, size_t max_bytes, json_t **out, struct fault *f)
+static bool
+read_with(struct text t, size_t max_bytes, size_t flags, json_t **out,
+    struct fault *f)
 {
 	json_error_t error;
 
@@ -54,17 +55,29 @@ json_read(struct text t, size_t max_bytes, json_t **out, struct fault *f)
 		    "JSON: the text is not well-formed UTF-8");
 	/* jansson skips a NUL that follows a number */
 	if (memchr(t.at, '\0', t.len) != NULL)
-		return fault_set(f, FAULT_INVALID_JSON,
-		    "JSON: the text holds a NUL");
+		return fault_set(
+		    f, FAULT_INVALID_JSON, "JSON: the text holds a NUL");
 	if (!check_depth(t, f))
 		return false;
-	*out = json_loadb(t.at, t.len, JSON_REJECT_DUPLICATES, &error);
+	*out = json_loadb(t.at, t.len, JSON_REJECT_DUPLICATES | flags, &error);
 	if (*out != NULL)
 		return true;
 	if (json_error_code(&error) == json_error_out_of_memory)
 		abort();
 	return fault_set(f, FAULT_INVALID_JSON, "JSON: %s at byte %d",
 	    error.text, error.position);
+}
+
+bool
+json_read(struct text t, size_t max_bytes, json_t **out, struct fault *f)
+{
+	return read_with(t, max_bytes, 0, out, f);
+}
+
+bool
+json_read_value(struct text t, size_t max_bytes, json_t **out, struct fault *f)
+{
+	return read_with(t, max_bytes, JSON_DECODE_ANY, out, f);
 }
 
 void

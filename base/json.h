@@ -16,6 +16,9 @@
 
 /* Fails INVALID_JSON. The caller owns *out and frees it with json_free. */
 bool json_read(struct text t, size_t max_bytes, json_t **out, struct fault *f);
+/* The same for a value of any type, such as a column of a database. */
+bool json_read_value(
+    struct text t, size_t max_bytes, json_t **out, struct fault *f);
 void json_free(json_t **j); /* accepts NULL, leaves NULL */
 /* Compact, members in insertion order; in the arena. */
 char *json_write(struct arena *a, const json_t *j);

@@ -8,6 +8,8 @@
 
 #include "base/json.h"
 
+enum { CELL_BYTES = 16 << 20 };
+
 static json_t *
 cell_json(const struct column *column, const char *value)
 {
@@ -18,8 +20,9 @@ cell_json(const struct column *column, const char *value)
 	switch (column->type) {
 	case COLUMN_NUMBER:
 	case COLUMN_JSON:
-		j = json_loads(value, JSON_DECODE_ANY, NULL);
-		return j != NULL ? j : json_string(value);
+		if (json_read_value(text_of(value), CELL_BYTES, &j, NULL))
+			return j;
+		return json_string(value);
 	case COLUMN_BOOL:
 		return json_boolean(value[0] == 't');
 	case COLUMN_TEXT:

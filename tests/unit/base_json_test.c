@@ -52,6 +52,26 @@ strict_reading(void **state)
 }
 
 static void
+values_of_any_type(void **state)
+{
+	static const char *const good[] = {
+	    "1", "-0.5", "\"x\"", "null", "true", "[]", "{}"};
+	static const char *const bad[] = {
+	    "", "x", "1 2", "{\"a\":1,\"a\":1}", "\"\\u0000\""};
+	struct fault f;
+	json_t *j;
+
+	(void)state;
+	assert_false(json_read(text_of("1"), 10, &j, &f));
+	for (size_t i = 0; i < COUNT(good); i++) {
+		assert_true(json_read_value(text_of(good[i]), 99, &j, &f));
+		json_free(&j);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(json_read_value(text_of(bad[i]), 99, &j, &f));
+}
+
+static void
 bounds_come_first(void **state)
 {
 	char deep[200];
@@ -216,6 +236,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(strict_reading),
+	    cmocka_unit_test(values_of_any_type),
 	    cmocka_unit_test(bounds_come_first),
 	    cmocka_unit_test(writing),
 	    cmocka_unit_test(getters_give),
