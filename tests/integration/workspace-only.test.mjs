@@ -42,7 +42,6 @@ async function gone(provider) {
 }
 
 const bodies = [{}, { options: { pool: "workspace" } },
-	{ options: { pool: "marketplace" } },
 	{ options: { allow_fallbacks: true } }];
 
 describe("workspace_only", () => {
@@ -57,6 +56,14 @@ describe("workspace_only", () => {
 			const answer = await assay.chat(key, MODEL, { options });
 			assert.equal(answer.code, "no_workspace_provider");
 		}
+	});
+
+	test("asking for the marketplace is refused as such", async () => {
+		const answer = await assay.chat(key, MODEL,
+			{ options: { pool: "marketplace" } });
+		assert.equal(answer.status, 403, answer.text);
+		assert.equal(answer.code, "insufficient_scopes");
+		assert.equal(answer.json.error.param, "options.pool");
 	});
 
 	test("handoffs and dry runs do not name anybody else", async () => {
