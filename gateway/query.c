@@ -557,7 +557,7 @@ query_make(const struct query_ask *ask, struct arena *a, struct query *out,
 		if (!find_task(ask, x->task, out, f))
 			return false;
 	}
-	if (!x->has_model || x->model[0] == '\0')
+	if (!x->has_model)
 		return missing(out, "model", f);
 	if (!query_read_options(
 		x->options, ask->bounds, ask->principal, a, out, f))

@@ -125,7 +125,7 @@ static const struct refusal refusals[] = {
     {ALL, "{\"model\":7}", FAULT_INVALID_REQUEST, "model", "not a string"},
     {ALL, "{\"model\":null}", FAULT_INVALID_REQUEST, "model", "not a string"},
     {ALL, "{\"model\":\"t\\u0000m\"}", FAULT_INVALID_JSON, "model", "NUL"},
-    {ALL, "{\"model\":\"\"}", FAULT_INVALID_REQUEST, "model", "missing"},
+    {ALL, "{\"model\":\"\"}", FAULT_MODEL_NOT_FOUND, "model", "no model"},
     {ALL, "{\"model\":\"t:x\"}", FAULT_MODEL_NOT_FOUND, "model", "t:x"},
     {ALL, "{\"model\":\"T:M\"}", FAULT_MODEL_NOT_FOUND, "model", "T:M"},
     {ALL, "{\"model\":\"t:theirs\"}", FAULT_MODEL_NOT_FOUND, "model",
