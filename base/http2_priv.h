@@ -94,6 +94,9 @@ struct stream *stream_new(struct http2 *h, int32_t id);
 /* Takes it off every list, gives back its connection window, forgets it at
  * nghttp2; frees it, or leaves that to the callback under way. */
 void stream_drop(struct stream *s);
+void stream_free(struct stream *s);
+void stream_forget(struct stream *s); /* nghttp2 has no use for it */
+void stream_unlist(struct stream *s);
 void stream_reset(struct stream *s, uint32_t code);
 void stream_ready(struct stream *s);  /* dispatch will see it */
 void stream_resume(struct stream *s); /* out or out_end changed */

@@ -10,10 +10,8 @@
 #include <assert.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
-#include <event2/dns.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/x509v3.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,50 +20,12 @@
 #include "base/http2.h"
 #include "base/linger.h"
 #include "base/link_priv.h"
-#include "base/listener.h"
-#include "base/proxy.h"
 
 enum {
 	OUTPUT_MARK = 128 * 1024, /* DATA waits for the socket over this */
 	IO_BYTES = 64 * 1024,	  /* read or written in one go */
 	LINGER_MS = 1000,
 	BACKLOG_LOW = 64 * 1024
-};
-
-enum stage {
-	STAGE_HANDSHAKE, /* connect, TLS */
-	STAGE_GREETING,	 /* until the peer's SETTINGS: it has accepted us */
-	STAGE_UP,
-	STAGE_DOWN
-};
-
-struct link {
-	struct loop *loop;
-	enum stage stage;
-	enum link_role role;
-	struct link_limits limits;
-	struct link_events events;
-	void *arg;
-	struct link_owner owner;
-	struct log log;
-	struct bufferevent *bev; /* NULL once down */
-	SSL *ssl;
-	X509 *peer;
-	struct http2 *h2;
-	char *remote;
-	char *authority;
-	struct timer *clock; /* handshake deadline, then silence */
-	struct timer *drain;
-	struct pending *turn;	 /* a turn is due */
-	struct pending *destroy; /* freed; the memory goes later */
-	struct pending *at_end;
-	uint64_t frames;
-	int64_t heard_ms; /* when the last frame came */
-	int64_t pinged_ms;
-	bool in_turn;
-	bool settled;
-	bool freed;
-	struct fault why; /* for a dial that failed at once */
 };
 
 void
@@ -135,8 +95,8 @@ close_down(struct link *l, const struct fault *why)
 	let_go_of_socket(l);
 }
 
-static void
-down(struct link *l, const struct fault *why)
+void
+link_down(struct link *l, const struct fault *why)
 {
 	struct fault copy = *why;
 
@@ -159,7 +119,7 @@ down_for(struct link *l, enum fault_kind kind, const char *why)
 	struct fault f;
 
 	fault_set(&f, kind, "%s", why);
-	down(l, &f);
+	link_down(l, &f);
 }
 
 static bool
@@ -204,7 +164,7 @@ link_turn(struct link *l)
 	if (l->stage == STAGE_DOWN)
 		return;
 	if (!fine)
-		down(l, &f);
+		link_down(l, &f);
 	else if (http2_is_drained(l->h2))
 		down_for(l, FAULT_DRAINING, "drained");
 	else if (http2_has_events(l->h2) && l->turn == NULL)
@@ -287,7 +247,7 @@ on_read(struct bufferevent *bev, void *arg)
 	fine = feed(l, &f);
 	l->in_turn = false;
 	if (!fine) {
-		down(l, &f);
+		link_down(l, &f);
 		return;
 	}
 	if (http2_frames(l->h2) != l->frames) {
@@ -402,7 +362,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	}
 	explain_loss(l, what, &f);
-	down(l, &f);
+	link_down(l, &f);
 }
 
 static void
@@ -438,7 +398,7 @@ on_drain_over(void *arg)
 	down_for(arg, FAULT_DRAINING, "drain took too long");
 }
 
-static struct link *
+struct link *
 link_new(struct loop *loop, const char *remote, enum link_role role,
     const struct link_limits *limits, const struct log *log)
 {
@@ -455,25 +415,8 @@ link_new(struct loop *loop, const char *remote, enum link_role role,
 	return l;
 }
 
-static bool
-name_server(SSL *ssl, const char *name)
-{
-	unsigned char address[16];
-
-	if (name == NULL)
-		return true;
-	if (evutil_inet_pton(AF_INET, name, address) == 1 ||
-	    evutil_inet_pton(AF_INET6, name, address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(
-			   SSL_get0_param(ssl), name) == 1;
-	/* The macro for this drops const. */
-	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
-		   TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name) == 1 &&
-	       SSL_set1_host(ssl, name) == 1;
-}
-
-static void
-make_bufferevent(struct link *l, int fd, SSL_CTX *tls,
+void
+link_attach(struct link *l, int fd, SSL_CTX *tls,
     enum bufferevent_ssl_state state, const char *server_name)
 {
 	int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
@@ -484,7 +427,7 @@ make_bufferevent(struct link *l, int fd, SSL_CTX *tls,
 	} else {
 		l->ssl = SSL_new(tls);
 		assert(l->ssl != NULL);
-		if (!name_server(l->ssl, server_name))
+		if (!link_name_server(l->ssl, server_name))
 			fault_set(&l->why, FAULT_INVALID,
 			    "\"%s\" is no server name", server_name);
 		l->bev = bufferevent_openssl_socket_new(
@@ -497,69 +440,6 @@ make_bufferevent(struct link *l, int fd, SSL_CTX *tls,
 	bufferevent_setwatermark(l->bev, EV_WRITE, OUTPUT_MARK / 2, 0);
 	bufferevent_setcb(l->bev, on_read, on_write, on_event, l);
 	bufferevent_enable(l->bev, EV_READ | EV_WRITE);
-}
-
-static void
-on_dial_failed(void *arg)
-{
-	struct link *l = arg;
-
-	l->turn = NULL;
-	if (l->why.kind == FAULT_NONE)
-		fault_set(&l->why, FAULT_UNAVAILABLE, "connecting failed");
-	down(l, &l->why);
-}
-
-/* "name:port", the name possibly in brackets. */
-static bool
-dial_name(struct link *l, const char *address)
-{
-	const char *colon = strrchr(address, ':');
-	size_t len = colon == NULL ? 0 : (size_t)(colon - address);
-	char name[256];
-	uint64_t port;
-
-	if (len == 0 || len >= sizeof name ||
-	    !text_to_u64(text_of(colon + 1), &port) || port == 0 ||
-	    port > 65535)
-		return fault_set(&l->why, FAULT_INVALID,
-		    "\"%s\" is no address to dial", address);
-	memcpy(name, address, len);
-	name[len] = '\0';
-	return bufferevent_socket_connect_hostname(
-		   l->bev, loop_dns(l->loop), AF_UNSPEC, name, (int)port) == 0;
-}
-
-static bool
-dial(struct link *l, const char *address)
-{
-	struct sockaddr_storage a;
-	int len;
-
-	if (l->why.kind != FAULT_NONE)
-		return false;
-	if (address_read(address, &a, &len))
-		return bufferevent_socket_connect(
-			   l->bev, (struct sockaddr *)&a, len) == 0;
-	return dial_name(l, address);
-}
-
-struct link *
-link_dial(struct loop *loop, const char *address, SSL_CTX *tls,
-    const char *server_name, enum link_role role,
-    const struct link_limits *limits, const struct link_events *events,
-    void *arg, const struct log *log)
-{
-	struct link *l = link_new(loop, address, role, limits, log);
-
-	link_listen_to(l, events, arg);
-	if (strncmp(address, "unix:", 5) != 0)
-		l->authority =
-		    mem_string(server_name == NULL ? address : server_name);
-	make_bufferevent(l, -1, tls, BUFFEREVENT_SSL_CONNECTING, server_name);
-	if (!dial(l, address) && l->stage != STAGE_DOWN)
-		l->turn = loop_defer(loop, on_dial_failed, l);
-	return l;
 }
 
 static void
@@ -579,7 +459,7 @@ link_accepted(struct loop *loop, int fd, const char *remote, SSL_CTX *tls,
 	struct link *l = link_new(loop, remote, role, limits, log);
 
 	l->owner = *owner;
-	make_bufferevent(l, fd, tls, BUFFEREVENT_SSL_ACCEPTING, NULL);
+	link_attach(l, fd, tls, BUFFEREVENT_SSL_ACCEPTING, NULL);
 	if (tls == NULL)
 		l->turn = loop_defer(loop, on_accepted_plain, l);
 	return l;

@@ -37,12 +37,16 @@ void link_limits_default(struct link_limits *out);
 
 struct link;
 struct link_events {
-	/* The handshake is done and HTTP/2 may flow. peer is the verified
-	 * certificate (borrowed for the link's life) or NULL. */
+	/* The handshake is done, the peer's SETTINGS have come, and HTTP/2 may
+	 * flow: a certificate that the peer refuses never gets here. peer is
+	 * the verified certificate (borrowed for the link's life) or NULL. */
 	void (*on_up)(struct link *l, X509 *peer, void *arg);
 	/* The link is over, or never came up; once, and last. Every call on it
-	 * has already ended with PROVIDER_UNREACHABLE-like UNAVAILABLE. Free
-	 * the link with link_free now or later. */
+	 * has already ended with UNAVAILABLE. why: UNTRUSTED (a certificate),
+	 * REFUSED (TLS or ALPN), TIMEOUT (handshake, silence), LIMIT (a bound
+	 * on the peer), INVALID (broken HTTP/2, no address), DRAINING (our
+	 * link_drain is done), UNAVAILABLE (all else). Free the link with
+	 * link_free now or later. */
 	void (*on_down)(struct link *l, const struct fault *why, void *arg);
 	/* LINK_SERVER: a request, whole. NULL for LINK_CLIENT. */
 	http_handler *on_request;
@@ -69,7 +73,10 @@ unsigned link_streams_max(const struct link *l);
 int64_t link_rtt_us(const struct link *l);
 
 /* LINK_CLIENT. NULL and *f filled where the link is not up, is going away, or
- * is full. window caps what the peer may send unread on this stream. */
+ * is full. The peer may send a stream window's worth unread. Ends with
+ * UNAVAILABLE where the link broke or the peer refused the stream before any
+ * of its reply came, TRUNCATED where it reset it later, INVALID where the
+ * reply is malformed. */
 struct http_call *link_call(struct link *l, struct http_outgoing *o,
     const struct http_events *events, void *arg, struct fault *f);
 /* link_call that gathers an answer of at most max bytes within ms; the answer
@@ -83,8 +90,9 @@ struct pending *link_ask(struct link *l, struct http_outgoing *o, size_t max,
 /* Two-phase GOAWAY (RFC 9113 6.8); on_down comes when the last stream has
  * ended or within_ms has passed. */
 void link_drain(struct link *l, int64_t within_ms);
-/* At once; on_down does not come. Calls under way end with UNAVAILABLE
- * through the loop… before the memory goes. Accepts NULL, leaves NULL. */
+/* At once; on_down does not come. From inside any callback. Calls under way
+ * end with UNAVAILABLE through the loop, and the memory goes after them: let
+ * the loop run once more, or free it. Accepts NULL, leaves NULL. */
 void link_free(struct link **l);
 
 /* Accepts links. */

@@ -100,7 +100,6 @@ loop_new(void)
 	signal(SIGPIPE, SIG_IGN);
 	assert(config != NULL);
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
 	assert(l->base != NULL);

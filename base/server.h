@@ -4,6 +4,10 @@
  * in front of evhttp's lenient parser, total deadlines from accept, bounded
  * heads, bodies and connections, read watermarks, TCP_NODELAY, one TLS record
  * per reply, and an accept that pauses when descriptors run out.
+ *
+ * Stricter than HTTP asks for: POST, PUT and PATCH state their length, others
+ * have no body, trailers and chunk extensions are not taken, dot segments and
+ * %00 are refused, and a client that closes its sending side has gone.
  */
 #ifndef BASE_SERVER_H
 #define BASE_SERVER_H
@@ -47,6 +51,8 @@ struct server_counts {
 	unsigned open;
 };
 void server_counts(const struct server *s, struct server_counts *out);
-void server_free(struct server **s); /* closes everything at once */
+/* Closes everything at once; not from inside a handler. Requests under way
+ * hear on_gone through the loop and live until their handlers close them. */
+void server_free(struct server **s);
 
 #endif
