@@ -8,7 +8,6 @@
 #include "base/spool.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,15 +18,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/cursor.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/spool_frame.h"
 
 enum {
-	HEAD_BYTES = 12,
-	FRAME_MAGIC = 0x31505341, /* "ASP1" */
-	MARK_MAGIC = 0x314d5341,  /* "ASM1" */
-	MARK_BYTES = 16,
 	MARK_STRIDE = 4096, /* so that no disk block holds both slots */
 	DIGITS = 20,	    /* of a segment's name */
 	SUFFIX = 4
@@ -64,71 +59,6 @@ struct spool {
 	uint8_t *buffer;
 	size_t buffer_bytes;
 };
-
-/* CRC-32C (RFC 3720, appendix B.4), four bits at a time. */
-static uint32_t
-crc32c(uint32_t crc, struct bytes b)
-{
-	static const uint32_t steps[16] = {0x00000000, 0x105ec76f, 0x20bd8ede,
-	    0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-	    0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4,
-	    0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
-
-	crc = ~crc;
-	for (size_t i = 0; i < b.len; i++) {
-		crc ^= b.at[i];
-		crc = crc >> 4 ^ steps[crc & 15];
-		crc = crc >> 4 ^ steps[crc & 15];
-	}
-	return ~crc;
-}
-
-static void
-put_u32(uint8_t *at, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(at, &v, sizeof(v));
-}
-
-static void
-put_u64(uint8_t *at, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(at, &v, sizeof(v));
-}
-
-/* magic, CRC of what follows it, length */
-static void
-make_head(uint8_t head[HEAD_BYTES], struct bytes record)
-{
-	put_u32(head, FRAME_MAGIC);
-	put_u32(head + 8, (uint32_t)record.len);
-	put_u32(head + 4, crc32c(crc32c(0, bytes_of(head + 8, 4)), record));
-}
-
-enum spool_frame
-spool_frame_read(struct bytes b, struct bytes *record, size_t *size)
-{
-	struct cursor c = cursor_of(b);
-	uint32_t magic = cursor_u32le(&c);
-	uint32_t crc = cursor_u32le(&c);
-	uint32_t len = cursor_u32le(&c);
-
-	*record = (struct bytes){NULL, 0};
-	*size = 0;
-	if (c.failed)
-		return SPOOL_FRAME_SHORT;
-	if (magic != FRAME_MAGIC || len == 0 || len > SPOOL_RECORD_MAX)
-		return SPOOL_FRAME_BAD;
-	*size = HEAD_BYTES + len;
-	*record = cursor_take(&c, len);
-	if (c.failed)
-		return SPOOL_FRAME_SHORT;
-	if (crc32c(crc32c(0, bytes_of(b.at + 8, 4)), *record) == crc)
-		return SPOOL_FRAME_GOOD;
-	*record = (struct bytes){NULL, 0};
-	return SPOOL_FRAME_BAD;
-}
 
 static bool
 failed(const struct spool *s, const char *what, struct fault *f)
@@ -205,7 +135,7 @@ frame_at(struct spool *s, int fd, uint64_t offset, uint64_t bytes,
     enum spool_frame *kind, struct bytes *record, size_t *size)
 {
 	uint64_t left = bytes - offset;
-	size_t want = left < HEAD_BYTES ? (size_t)left : HEAD_BYTES;
+	size_t want = left < SPOOL_HEAD_BYTES ? (size_t)left : SPOOL_HEAD_BYTES;
 	ssize_t n = read_at(fd, s->buffer, want, offset);
 
 	if (n < 0)
@@ -242,21 +172,6 @@ lock_folder(struct spool *s, struct fault *f)
 	return failed(s, "lock", f);
 }
 
-/* The number in one slot, or 0. */
-static uint64_t
-mark_of(struct bytes slot)
-{
-	struct cursor c = cursor_of(slot);
-	uint32_t magic = cursor_u32le(&c);
-	uint32_t crc = cursor_u32le(&c);
-	uint64_t number = cursor_u64le(&c);
-
-	if (c.failed || magic != MARK_MAGIC ||
-	    crc != crc32c(0, bytes_of(slot.at + 8, 8)))
-		return 0;
-	return number;
-}
-
 static bool
 read_mark(struct spool *s, struct fault *f)
 {
@@ -265,14 +180,14 @@ read_mark(struct spool *s, struct fault *f)
 	if (s->mark_fd < 0)
 		return failed(s, "open its mark", f);
 	for (unsigned i = 0; i < 2; i++) {
-		uint8_t slot[MARK_BYTES];
+		uint8_t slot[SPOOL_MARK_BYTES];
 		ssize_t n =
 		    read_at(s->mark_fd, slot, sizeof(slot), i * MARK_STRIDE);
 		uint64_t number;
 
 		if (n < 0)
 			return failed(s, "read its mark", f);
-		number = mark_of(bytes_of(slot, (size_t)n));
+		number = spool_mark_read(bytes_of(slot, (size_t)n));
 		if (number <= s->consumed)
 			continue;
 		s->consumed = number;
@@ -285,11 +200,9 @@ static bool
 write_mark(struct spool *s, uint64_t number, struct fault *f)
 {
 	unsigned slot = s->mark_slot ^ 1;
-	uint8_t at[MARK_BYTES];
+	uint8_t at[SPOOL_MARK_BYTES];
 
-	put_u32(at, MARK_MAGIC);
-	put_u64(at + 8, number);
-	put_u32(at + 4, crc32c(0, bytes_of(at + 8, 8)));
+	spool_mark_make(at, number);
 	if (pwrite(s->mark_fd, at, sizeof(at), (off_t)slot * MARK_STRIDE) !=
 	    sizeof(at))
 		return failed(s, "write its mark", f);
@@ -527,7 +440,7 @@ make_room(struct spool *s, size_t len, struct fault *f)
 	if ((s->spoiled || last(s)->bytes >= s->segment_bytes) &&
 	    last(s)->bytes > 0 && !rotate(s, f))
 		return false;
-	if (s->bytes + HEAD_BYTES + len > s->total_bytes)
+	if (s->bytes + SPOOL_HEAD_BYTES + len > s->total_bytes)
 		return fault_set(f, FAULT_LIMIT,
 		    "spool %s: full, %llu of %zu bytes wait", s->folder,
 		    (unsigned long long)s->bytes, s->total_bytes);
@@ -549,13 +462,13 @@ undo(struct spool *s, ssize_t wrote, struct fault *f)
 bool
 spool_append(struct spool *s, struct bytes record, struct fault *f)
 {
-	uint8_t head[HEAD_BYTES];
+	uint8_t head[SPOOL_HEAD_BYTES];
 	struct iovec parts[2];
 	ssize_t n;
 
 	if (!make_room(s, record.len, f))
 		return false;
-	make_head(head, record);
+	spool_head_make(head, record);
 	parts[0] = (struct iovec){head, sizeof(head)};
 	/* writev takes its parts as mutable and only reads them */
 	parts[1] = (struct iovec){(void *)(uintptr_t)record.at, record.len};

@@ -20,9 +20,8 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/spool_frame.h"
 #include "base/text.h"
-
-enum { SPOOL_RECORD_MAX = 1 << 20 };
 
 struct spool_settings {
 	size_t segment_bytes; /* 0: 16 MiB, but at most total / 4 */
@@ -64,11 +63,5 @@ struct spool_counts {
 	uint64_t cut_bytes; /* torn or damaged, not read as records */
 };
 void spool_counts(const struct spool *s, struct spool_counts *out);
-
-/* Pure: the frame at the start of b. On SPOOL_FRAME_GOOD *record is its bytes
- * and *size how far the next frame is. */
-enum spool_frame { SPOOL_FRAME_GOOD, SPOOL_FRAME_SHORT, SPOOL_FRAME_BAD };
-enum spool_frame spool_frame_read(
-    struct bytes b, struct bytes *record, size_t *size);
 
 #endif

@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "base/spool.h"
+#include "base/spool_frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
