@@ -126,15 +126,16 @@ event_read(
 	int64_t imr, type;
 	size_t listed;
 
+	/* Agents write all five, be it empty: one that is missing has been
+	 * taken out or renamed. */
 	if (!json_get_int(
 		o, "imr", 0, DSTACK_REGISTERS - 1, &imr, FAULT_INVALID, f) ||
 	    !json_get_int(
 		o, "event_type", 0, UINT32_MAX, &type, FAULT_INVALID, f) ||
-	    !json_get_string_or(o, "digest", (size_t)2 * DSTACK_DIGEST, "",
-		&digest, FAULT_INVALID, f) ||
-	    !json_get_string_or(
-		o, "event", NAME_MAX_, "", &name, FAULT_INVALID, f) ||
-	    !json_get_string_or(o, "event_payload", (size_t)2 * PAYLOAD_MAX, "",
+	    !json_get_string(o, "digest", (size_t)2 * DSTACK_DIGEST, &digest,
+		FAULT_INVALID, f) ||
+	    !json_get_string(o, "event", NAME_MAX_, &name, FAULT_INVALID, f) ||
+	    !json_get_string(o, "event_payload", (size_t)2 * PAYLOAD_MAX,
 		&payload, FAULT_INVALID, f) ||
 	    !digest_read(digest, e->digest, &listed, f))
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vectors FOLDER: runs all cases found below FOLDER. Prints a line
+ * vectors FOLDER: runs all cases found below FOLDER (vectors --mutate FOLDER:
+ * see mutate.c). Prints a line
  * per failed case, a table of counts per kind and "N passed, N failed"; exits
  * 0 only if none failed and some passed. An index file that no kind reads is
  * a failure: a case that nobody runs proves nothing.
@@ -48,6 +49,25 @@ vector_string(const struct vector *x, const char *member)
 	return json_string_value(json_object_get(x->c, member));
 }
 
+/* For mutate.c: which files a case reads, and the change to one of them. */
+static void
+vector_note(struct vector *x, const char *path, struct bytes *b)
+{
+	const struct vector_change *c = x->change;
+	struct vector_files *n = x->files;
+
+	if (n != NULL && n->count < VECTOR_FILES_MAX) {
+		n->path[n->count] = arena_string(x->a, path);
+		n->len[n->count++] = b->len;
+	}
+	if (c == NULL || strcmp(c->path, path) != 0 || c->at >= b->len)
+		return;
+	if (c->cut)
+		b->len = c->at;
+	else
+		((uint8_t *)(uintptr_t)b->at)[c->at] ^= 1;
+}
+
 bool
 vector_file(struct vector *x, const char *path, struct bytes *out)
 {
@@ -59,6 +79,7 @@ vector_file(struct vector *x, const char *path, struct bytes *out)
 		return vector_fail(x, "%s: %s", path, f.why);
 	*out = bytes_of(arena_copy(x->a, at, len), len);
 	mem_free(at);
+	vector_note(x, path, out);
 	return true;
 }
 
@@ -306,13 +327,21 @@ run_folder(struct run *r, const char *below)
 int
 main(int argc, char **argv)
 {
-	struct run r = {.a = arena_new()};
+	struct run r = {.a = NULL};
 	size_t i, passed = 0, failed = 0;
 
+	if (argc >= 3 && strcmp(argv[1], "--mutate") == 0)
+		return vector_mutate_all(argv[2], argc > 3 ? argv[3] : NULL,
+			   argc > 4 ? strtoul(argv[4], NULL, 10) : 1)
+			   ? 0
+			   : 1;
 	if (argc != 2) {
-		fprintf(stderr, "usage: vectors FOLDER\n");
+		fprintf(stderr,
+		    "usage: vectors FOLDER\n"
+		    "       vectors --mutate FOLDER [KIND [STRIDE]]\n");
 		return 2;
 	}
+	r.a = arena_new();
 	r.folder = argv[1];
 	run_folder(&r, "");
 	printf("%-24s %7s %7s %7s\n", "kind", "passed", "failed", "skipped");

@@ -27,6 +27,21 @@ struct vector {
 	struct arena *a;    /* dies with the case */
 	char why[400];	    /* why it did not pass */
 	bool skipped;	    /* nothing to hold against */
+	struct vector_files *files;	    /* notes what is read, or NULL */
+	const struct vector_change *change; /* made while reading, or NULL */
+};
+
+/* The files that a case reads, and one change to one of them. */
+enum { VECTOR_FILES_MAX = 16 };
+struct vector_files {
+	const char *path[VECTOR_FILES_MAX];
+	size_t len[VECTOR_FILES_MAX];
+	size_t count;
+};
+struct vector_change {
+	const char *path;
+	size_t at;
+	bool cut; /* the file ends here; otherwise the byte is another */
 };
 
 /* Returns whether the case gave what it should; fills why otherwise. */
@@ -82,9 +97,9 @@ bool vector_privatemode(struct vector *x);
 bool vector_privatemode_single(struct vector *x);
 bool vector_aci(struct vector *x);
 
-/* Flips and cuts of accepted cases: vectors --mutate (mutate.c). */
-struct mutation {
-	size_t tried, accepted, outside;
-};
+/* Flips and cuts of every file of the accepted real cases (mutate.c). Prints
+ * what was tried; false if a change was accepted that is not known to lie
+ * outside everything signed. `stride` 1 tries every byte. */
+bool vector_mutate_all(const char *folder, const char *only, size_t stride);
 
 #endif
