@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 int64_t clock_unix_ms(void); /* CLOCK_REALTIME */
-int64_t clock_mono_ms(void); /* CLOCK_MONOTONIC; only differences mean a thing */
+int64_t clock_mono_ms(
+    void); /* CLOCK_MONOTONIC; only differences mean a thing */
 int64_t clock_mono_us(void);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 /* Sizes include the NUL. */
-#define HEX_SIZE(n) ((n) * 2 + 1)
+#define HEX_SIZE(n) ((n)*2 + 1)
 #define BASE64_SIZE(n) (((n) + 2) / 3 * 4 + 1)
 
 void hex_encode(struct bytes in, char *out); /* lower case; HEX_SIZE(len) */
@@ -23,8 +23,8 @@ void base64_encode(struct bytes in, char *out);
 bool base64_decode(struct text in, uint8_t *out, size_t size, size_t *written);
 /* RFC 4648 section 5, never padded (RFC 7515 section 2); same strictness. */
 void base64url_encode(struct bytes in, char *out);
-bool base64url_decode(struct text in, uint8_t *out, size_t size,
-    size_t *written);
+bool base64url_decode(
+    struct text in, uint8_t *out, size_t size, size_t *written);
 
 /* Digits and letters, as API keys use them; count characters and a NUL,
  * drawn without bias from random bytes. */

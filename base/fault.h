@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 /* X(NAME, "stable_code"). Codes may be added, never changed. */
+/* clang-format off */
 #define FAULT_KINDS(X)                                                         \
 	/* the request itself */                                               \
 	X(INVALID_REQUEST, "invalid_request")                                  \
@@ -98,6 +99,7 @@ enum fault_kind {
 #undef X
 	FAULT_COUNT
 };
+/* clang-format on */
 
 struct fault {
 	enum fault_kind kind;
@@ -108,7 +110,7 @@ struct fault {
  * ends with `return fault_set(f, …)`. Bytes of the formatted sentence outside
  * printable ASCII become '?': it may quote hostile text. */
 bool fault_set(struct fault *f, enum fault_kind kind, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* The stable code of a kind: "no_provider"; "none" for FAULT_NONE. */
 const char *fault_code(enum fault_kind kind);

@@ -10,8 +10,8 @@
 
 /* Regular file of at most max bytes; a NUL follows the last byte. The caller
  * frees *out with mem_free. */
-bool file_read(const char *path, size_t max, char **out, size_t *len,
-    struct fault *f);
+bool file_read(
+    const char *path, size_t max, char **out, size_t *len, struct fault *f);
 /* Temporary name, fsync, rename, fsync of the folder. */
 bool file_write(const char *path, const void *at, size_t len, unsigned mode,
     struct fault *f);

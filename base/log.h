@@ -24,13 +24,13 @@ void log_init(struct log *l, const char *program, enum log_level least);
 bool log_level_of(const char *name, enum log_level *out); /* debug|info|… */
 /* parent's prefix with " name=value" added (left off where it does not fit).
  */
-struct log log_child(const struct log *parent, const char *name,
-    const char *value);
+struct log log_child(
+    const struct log *parent, const char *name, const char *value);
 
-/* log_line(l, LEVEL, "event_name", fields…, NULL), where each field is a
- * (type, name, value) triple made by these: */
+/* One name=value of a line, made by LOG_STR and LOG_INT below; an array ends
+ * with LOG_END_. */
 struct log_field {
-	enum { LOG_END_, LOG_STR_, LOG_I64_, LOG_MS_ } type;
+	enum { LOG_END_, LOG_STR_, LOG_I64_ } type;
 	const char *name;
 	const char *str;
 	int64_t i64;
@@ -39,16 +39,19 @@ struct log_field {
 #define LOG_INT(n, v) ((struct log_field){LOG_I64_, (n), 0, (int64_t)(v)})
 void log_fields(const struct log *l, enum log_level level, const char *event,
     const struct log_field *fields);
-/* log_info(l, "listening", LOG_STR("address", a), LOG_INT("port", 1)) */
-#define LOG_ARGS_(...)                                                         \
-	((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+/* log_info(l, "listening", LOG_STR("address", a), LOG_INT("port", 1)); the
+ * event leads the array so that it is never empty, and is stepped over. */
+#define LOG_ARGS_(event, ...)                                                  \
+	(((const struct log_field[]){                                          \
+	     LOG_STR("event", event), ##__VA_ARGS__, {LOG_END_, 0, 0, 0}}) +   \
+	    1)
 #define log_debug(l, event, ...)                                               \
-	log_fields(l, LOG_DEBUG_, event, LOG_ARGS_(__VA_ARGS__))
+	log_fields(l, LOG_DEBUG_, event, LOG_ARGS_(event, ##__VA_ARGS__))
 #define log_info(l, event, ...)                                                \
-	log_fields(l, LOG_INFO_, event, LOG_ARGS_(__VA_ARGS__))
+	log_fields(l, LOG_INFO_, event, LOG_ARGS_(event, ##__VA_ARGS__))
 #define log_warn(l, event, ...)                                                \
-	log_fields(l, LOG_WARN_, event, LOG_ARGS_(__VA_ARGS__))
+	log_fields(l, LOG_WARN_, event, LOG_ARGS_(event, ##__VA_ARGS__))
 #define log_error(l, event, ...)                                               \
-	log_fields(l, LOG_ERROR_, event, LOG_ARGS_(__VA_ARGS__))
+	log_fields(l, LOG_ERROR_, event, LOG_ARGS_(event, ##__VA_ARGS__))
 
 #endif
