@@ -8,6 +8,7 @@
 #include "base/pg.h"
 
 #include <assert.h>
+#include <libpq-fe.h>
 #include <string.h>
 #include <sys/queue.h>
 

@@ -19,26 +19,26 @@ struct pg_statement {
 };
 
 struct pg_settings {
-	const char *conninfo;    /* libpq URI or keywords */
+	const char *conninfo;	 /* libpq URI or keywords */
 	const char *application; /* application_name */
 	const struct pg_statement *statements;
 	size_t statement_count;
-	unsigned connections;    /* default 2; questions go to the least busy */
-	unsigned queue;          /* questions waiting at most; default 10,000 */
-	int64_t answer_ms;       /* a question older than this fails TIMEOUT and
-				  * its connection is remade; default 5 s */
+	unsigned connections; /* default 2; questions go to the least busy */
+	unsigned queue;	      /* questions waiting at most; default 10,000 */
+	int64_t answer_ms;    /* a question older than this fails TIMEOUT and
+			       * its connection is remade; default 5 s */
 };
 
 struct pg;
 /* Connects by itself and for ever; questions asked while it is down fail
  * UNAVAILABLE at once (through the loop). */
-struct pg *pg_new(struct loop *l, const struct pg_settings *s,
-    const struct log *log);
+struct pg *pg_new(
+    struct loop *l, const struct pg_settings *s, const struct log *log);
 void pg_free(struct pg **p);
 bool pg_is_up(const struct pg *p);
 /* on_change(arg, up) at each change of pg_is_up. */
-void pg_on_change(struct pg *p, void (*on_change)(void *arg, bool up),
-    void *arg);
+void pg_on_change(
+    struct pg *p, void (*on_change)(void *arg, bool up), void *arg);
 
 struct pg_rows; /* lives until the callback returns */
 int pg_count(const struct pg_rows *r);

@@ -6,6 +6,7 @@
  */
 #include "base/pg.h"
 
+#include <libpq-fe.h>
 #include <string.h>
 
 #include "base/pg_rows.h"

@@ -7,6 +7,7 @@
 #include "base/pg_rows.h"
 
 #include <assert.h>
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 

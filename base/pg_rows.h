@@ -4,16 +4,16 @@
 #ifndef BASE_PG_ROWS_H
 #define BASE_PG_ROWS_H
 
-#include <libpq-fe.h>
-
 #include "base/pg.h"
 
+struct pg_result; /* libpq's PGresult */
 struct pg_rows {
-	PGresult *result;
+	struct pg_result *result;
 };
 
 /* True for a result that holds rows or a command's end; otherwise the fault
  * that its SQLSTATE means, told about `name`. */
-bool pg_result_judge(const PGresult *r, const char *name, struct fault *f);
+bool pg_result_judge(
+    const struct pg_result *r, const char *name, struct fault *f);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "base/pg_wire.h"
 
+#include <libpq-fe.h>
 #include <string.h>
 
 #include "base/crypto.h"

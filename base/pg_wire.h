@@ -7,8 +7,6 @@
 #ifndef BASE_PG_WIRE_H
 #define BASE_PG_WIRE_H
 
-#include <libpq-fe.h>
-
 #include "base/log.h"
 #include "base/loop.h"
 
@@ -21,11 +19,12 @@ struct pg_wire_events {
 	void (*on_lost)(void *arg, const char *why);
 };
 
+struct pg_conn; /* libpq's PGconn */
 struct pg_wire;
 struct pg_wire *pg_wire_new(struct loop *l, const char *conninfo,
     const char *application, int64_t connect_ms,
     const struct pg_wire_events *events, void *arg, const struct log *log);
-PGconn *pg_wire_conn(struct pg_wire *w); /* NULL while not connected */
+struct pg_conn *pg_wire_conn(struct pg_wire *w); /* NULL while not connected */
 /* Something was queued in libpq: write it now or when the socket allows. A
  * failure is reported by on_lost in the next turn. */
 void pg_wire_flush(struct pg_wire *w);

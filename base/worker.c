@@ -22,8 +22,9 @@
 #define MOST_WORKERS 64
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MOST_MS 30000
-#define STEADY_MS 10000 /* a worker that lived so long fell for a new reason   \
-			 */
+#define STEADY_MS                                                              \
+	10000 /* a worker that lived so long fell for a new reason             \
+	       */
 #define FAR_MS 3600000
 
 struct child {

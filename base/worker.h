@@ -21,8 +21,8 @@ struct worker_program {
 	 * Returns the exit status; 0 after a drain. */
 	int (*run)(unsigned number, void *arg);
 	void *arg;
-	unsigned count;        /* 1..64 */
-	int64_t drain_ms;      /* then SIGKILL, and worker_run returns 1 */
+	unsigned count;	  /* 1..64 */
+	int64_t drain_ms; /* then SIGKILL, and worker_run returns 1 */
 };
 
 /* Blocks until every worker has ended; returns the exit status. */

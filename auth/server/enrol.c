@@ -36,7 +36,7 @@ struct job {
 
 struct enrolments {
 	struct house *house;
-	LIST_HEAD(, job) open;
+	LIST_HEAD(job_list, job) open;
 	unsigned count;
 };
 

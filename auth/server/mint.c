@@ -27,7 +27,7 @@ struct gateway {
 struct mint {
 	struct house *house;
 	struct link_listener *listener;
-	LIST_HEAD(, gateway) gateways;
+	LIST_HEAD(gateway_list, gateway) gateways;
 	bool is_draining;
 	void (*on_idle)(void *arg);
 	void *arg;
