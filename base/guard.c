@@ -209,8 +209,8 @@ in_target(struct guard *g, uint8_t c, struct fault *f)
 		return target_ends(g, f);
 	if (g->len == 0 && c != '/')
 		return bad(g, f, "the target is not in origin form");
-	if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\' || c == '"' ||
-	    c == '<' || c == '>')
+	/* RFC 3986 section 3.3: nothing else may stand there unescaped. */
+	if (c <= 0x20 || c >= 0x7f || strchr("#\"<>[\\]^`{|}", c) != NULL)
 		return bad(
 		    g, f, "the target holds a byte that must be escaped");
 	if (g->len == 0) {

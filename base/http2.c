@@ -372,6 +372,8 @@ http2_set_authority(struct http2 *h, const char *authority)
 static bool
 judge(struct http2 *h, struct fault *f)
 {
+	bool drained = h->draining != 0 && h->count == 0;
+
 	if (h->over.kind == FAULT_NONE &&
 	    !nghttp2_session_want_read(h->session) &&
 	    !nghttp2_session_want_write(h->session)) {
@@ -379,10 +381,8 @@ judge(struct http2 *h, struct fault *f)
 			h->over = h->complaint;
 		else
 			set_over(h,
-			    h->draining == 2 ? FAULT_DRAINING
-					     : FAULT_UNAVAILABLE,
-			    h->draining == 2 ? "drained"
-					     : "peer has ended the link");
+			    drained ? FAULT_DRAINING : FAULT_UNAVAILABLE,
+			    drained ? "drained" : "peer has ended the link");
 	}
 	if (h->over.kind == FAULT_NONE || h->ended)
 		return true;

@@ -329,7 +329,7 @@ explain_loss(struct link *l, short what, struct fault *f)
 	int dns = bufferevent_socket_get_dns_error(l->bev);
 
 	/* The peer may be quicker to close a link that both know drained. */
-	if (l->h2 != NULL && http2_is_drained(l->h2))
+	if (timer_is_running(l->drain) && link_streams(l) == 0)
 		fault_set(f, FAULT_DRAINING, "drained");
 	else if (said != NULL && said->kind == FAULT_UNAVAILABLE)
 		*f = *said;

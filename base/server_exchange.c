@@ -29,8 +29,8 @@ struct exchange {
 	struct pending *tell;
 	int status;
 	bool is_head;
-	bool started, head_sent, ended, closed;
-	bool gone, drained;
+	bool started, head_sent, ended, settled, closed;
+	bool gone, gone_told, drained;
 };
 
 static struct exchange *
@@ -62,10 +62,12 @@ on_tell(void *arg)
 
 	x->tell = NULL;
 	x->drained = false;
-	if (gone && x->watch.on_gone != NULL)
+	if (gone && !x->gone_told && x->watch.on_gone != NULL) {
+		x->gone_told = true;
 		x->watch.on_gone(x->watch_arg);
-	else if (drained && !gone && x->watch.on_drained != NULL)
+	} else if (drained && !gone && x->watch.on_drained != NULL) {
 		x->watch.on_drained(x->watch_arg);
+	}
 }
 
 static void
@@ -82,6 +84,8 @@ watch(struct http_request *r, const struct http_watch *w, void *arg)
 
 	x->watch = *w;
 	x->watch_arg = arg;
+	if (x->gone && !x->gone_told)
+		tell_soon(x);
 }
 
 void
@@ -137,6 +141,8 @@ on_complete(struct evhttp_request *req, void *arg)
 
 /* --------------------------------------------------------------- the reply */
 
+static void flush_soon(struct exchange *x);
+
 static bool
 is_transports(const char *name)
 {
@@ -165,6 +171,7 @@ start(struct http_request *r, int status, const struct http_fields *fields)
 		if (!is_transports(fields->at[i].name))
 			evhttp_add_header(
 			    out, fields->at[i].name, fields->at[i].value);
+	flush_soon(x);
 }
 
 /* One TLS record for what stands at the front: bufferevent_openssl makes one
@@ -227,6 +234,15 @@ flush_now(struct exchange *x)
 	struct bufferevent *bev = c->bev;
 	bool whole = x->ended && !x->head_sent;
 
+	/* evhttp ends a reply when the socket has taken its last byte, which
+	 * a deferred callback tells. One that still waits for an earlier part
+	 * would be taken for it: let it pass before there is an end. */
+	if (x->ended && x->head_sent && !x->settled &&
+	    evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
+		x->settled = true;
+		flush_soon(x);
+		return;
+	}
 	if (x->ended) {
 		c->flushing = true;
 		timer_start(c->timer, c->server->limits.body_ms);

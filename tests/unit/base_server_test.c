@@ -32,6 +32,7 @@ struct world {
 	struct http_request *held; /* a request kept by its handler */
 	char method[16], path[256], query[64], body[256], remote[64];
 	unsigned requests;
+	size_t body_len;
 	unsigned gone, drained;
 	bool idle;
 	/* what the client has received */
@@ -68,6 +69,7 @@ handle(struct http_request *r, void *arg)
 	size_t n = evbuffer_get_length(r->body);
 
 	w->requests++;
+	w->body_len = n;
 	snprintf(w->method, sizeof w->method, "%s", r->method);
 	snprintf(w->path, sizeof w->path, "%s", r->path);
 	snprintf(
@@ -246,6 +248,8 @@ test_streaming(void **state)
 	while (w->held == NULL)
 		turn(w, fd);
 	http_reply_start(w->held, 200, NULL);
+	/* The head does not wait for the first bytes of the body. */
+	until_got(w, fd, "\r\n\r\n");
 	evbuffer_add(b, "one", 3);
 	http_reply_body(w->held, b);
 	until_got(w, fd, "3\r\none\r\n");
@@ -258,6 +262,55 @@ test_streaming(void **state)
 	assert_int_equal(w->gone, 0);
 	evbuffer_free(b);
 	close(fd);
+}
+
+struct ending {
+	struct world *world;
+	unsigned turns;
+};
+
+static void
+end_in_turns(void *arg)
+{
+	struct ending *e = arg;
+	struct evbuffer *b;
+
+	if (e->turns-- > 0) {
+		loop_defer(e->world->loop, end_in_turns, e);
+		return;
+	}
+	b = evbuffer_new();
+	evbuffer_add(b, "two", 3);
+	http_reply_body(e->world->held, b);
+	http_reply_end(e->world->held);
+	http_request_close(&e->world->held);
+	evbuffer_free(b);
+}
+
+/* The end may come in the very turn in which an earlier part was taken by the
+ * socket and its callback still waits. */
+static void
+test_end_after_a_part(void **state)
+{
+	struct world *w = *state;
+
+	serve_now(w, NULL);
+	for (unsigned turns = 1; turns < 6; turns++) {
+		struct ending e = {w, turns};
+		struct evbuffer *b = evbuffer_new();
+		int fd = client(w);
+
+		say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+		while (w->held == NULL)
+			turn(w, fd);
+		http_reply_start(w->held, 200, NULL);
+		evbuffer_add(b, "one", 3);
+		http_reply_body(w->held, b);
+		end_in_turns(&e);
+		until_got(w, fd, "two\r\n0\r\n\r\n");
+		evbuffer_free(b);
+		close(fd);
+	}
 }
 
 static void
@@ -367,6 +420,62 @@ test_expecting_too_much(void **state)
 	until_eof(w, fd);
 	assert_memory_equal(w->got, "HTTP/1.1 413 ", 13);
 	assert_non_null(strstr(w->got, "\"code\":\"request_too_large\""));
+	close(fd);
+}
+
+/* What the guard lets through, the parser behind it takes, too. */
+static void
+test_every_byte_of_a_target(void **state)
+{
+	struct world *w = *state;
+	struct server_counts counts;
+
+	serve_now(w, NULL);
+	for (int c = 1; c < 256; c++) {
+		char text[80];
+		int fd = client(w);
+
+		snprintf(text, sizeof text,
+		    "GET /a%cb?c%cd HTTP/1.1\r\nHost: x\r\n\r\n", c, c);
+		say(fd, text);
+		while (strstr(w->got, "hello") == NULL &&
+		       strstr(w->got, "\"param\":null}}") == NULL) {
+			assert_false(w->eof);
+			turn(w, fd);
+		}
+		close(fd);
+	}
+	server_counts(w->server, &counts);
+	assert_int_equal(counts.requests, w->requests);
+	assert_int_equal(counts.requests + counts.guard_refusals, 255);
+	/* letters, digits, and -._~!$&'()*+,;=:@/? */
+	assert_int_equal(counts.requests, 26 + 26 + 10 + 19);
+}
+
+static void
+test_large_bodies(void **state)
+{
+	struct world *w = *state;
+	size_t total = 900 * 1000;
+	char *text = malloc(total + 100);
+	size_t sent = 0, len;
+	int fd;
+
+	serve_now(w, NULL);
+	len = (size_t)snprintf(text, 100,
+	    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", total);
+	memset(text + len, 'b', total);
+	len += total;
+	fd = client(w);
+	while (strstr(w->got, "hello") == NULL) {
+		ssize_t n = send(fd, text + sent, len - sent, MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		turn(w, fd);
+		assert_false(w->eof);
+	}
+	assert_int_equal(w->body_len, total);
+	free(text);
 	close(fd);
 }
 
@@ -816,6 +925,34 @@ test_half_closed(void **state)
 	close(fd);
 }
 
+/* Nobody was listening when it happened. */
+static void
+test_watched_after_it_has_gone(void **state)
+{
+	static const struct http_watch none = {NULL, NULL};
+	struct world *w = *state;
+	struct server_counts counts;
+	int fd;
+
+	serve_now(w, NULL);
+	fd = client(w);
+	say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	until_held(w, fd);
+	http_request_watch(w->held, &none, NULL);
+	close(fd);
+	do {
+		turn(w, -1);
+		server_counts(w->server, &counts);
+	} while (counts.open > 0);
+	for (int i = 0; i < 5; i++)
+		turn(w, -1);
+	http_request_watch(w->held, &watching, w);
+	assert_int_equal(w->gone, 0);
+	while (w->gone == 0)
+		turn(w, -1);
+	http_request_close(&w->held);
+}
+
 static void
 test_freed_with_a_request(void **state)
 {
@@ -1066,10 +1203,13 @@ main(void)
 	    TEST(test_hello),
 	    TEST(test_refusal_arrives),
 	    TEST(test_streaming),
+	    TEST(test_end_after_a_part),
 	    TEST(test_gone_before_the_reply),
 	    TEST(test_head),
 	    TEST(test_expecting_to_go_on),
 	    TEST(test_expecting_too_much),
+	    TEST(test_every_byte_of_a_target),
+	    TEST(test_large_bodies),
 	    TEST(test_pipelining),
 	    TEST(test_pipelining_behind_a_wait),
 	    TEST(test_bad_pipelining_behind_a_wait),
@@ -1088,6 +1228,7 @@ main(void)
 	    TEST(test_reply_not_taken),
 	    TEST(test_gone_in_the_stream),
 	    TEST(test_half_closed),
+	    TEST(test_watched_after_it_has_gone),
 	    TEST(test_freed_with_a_request),
 	    TEST(test_drain),
 	    TEST(test_drain_when_idle),
