@@ -8,6 +8,7 @@
 #include "attestation/app_attest.h"
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <string.h>
 
@@ -335,6 +336,7 @@ assertion_signed(const struct assertion *a, const struct app_assertion_rules *r)
 		 sizeof(nonce)) == 1;
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(key);
+	ERR_clear_error();
 	return ok;
 }
 

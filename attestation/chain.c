@@ -460,6 +460,22 @@ chain_walk(const struct chain *c, const struct chain_rules *r,
 	return true;
 }
 
+bool
+chain_check_root(
+    const struct chain *c, const struct chain_rules *r, struct fault *f)
+{
+	X509 *root = c->at[c->count - 1];
+	X509 *pinned = anchors_certificate(r->anchors, r->anchor);
+	bool whole = pinned != NULL && certificate_same(root, pinned);
+
+	X509_free(pinned);
+	if (whole || X509_verify(root, X509_get0_pubkey(root)) == 1)
+		return true;
+	ERR_clear_error();
+	return fault_set(
+	    f, FAULT_TAMPERED, "the root certificate does not sign itself");
+}
+
 static X509_CRL *
 crl_of_pem(struct bytes b)
 {

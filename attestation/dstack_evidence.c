@@ -236,8 +236,6 @@ policy_judge(
 	bool ok;
 
 	ok = item_judge(v, log, DSTACK_APP_ID, &p->app_ids, "dstack.app_id");
-	ok &= item_judge(
-	    v, log, DSTACK_APP_ID, &x->policy->workloads, "dstack.workload");
 	ok &= item_judge(v, log, DSTACK_COMPOSE_HASH, &p->compose_hashes,
 	    "dstack.compose_hash");
 	ok &= item_judge(

@@ -7,6 +7,7 @@
  */
 #include "attestation/eip191.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <secp256k1.h>
 #include <secp256k1_recovery.h>
@@ -221,6 +222,7 @@ ed25519_verify_text(struct bytes message, struct text signature,
 		    message.at, message.len) == 1;
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(pkey);
+	ERR_clear_error();
 	if (!holds)
 		return fault_set(f, FAULT_TAMPERED,
 		    "Ed25519 signature does not hold under the key given");

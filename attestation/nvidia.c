@@ -43,19 +43,6 @@ nvidia_architecture(const struct nvidia_device *d)
 	return "UNKNOWN";
 }
 
-/* A chain that ends with the root itself must carry it whole: a root's own
- * signature is the only thing that covers the rest of its bytes. */
-static bool
-root_is_whole(const struct chain *c, struct fault *f)
-{
-	X509 *root = c->at[c->count - 1];
-
-	if (X509_verify(root, X509_get0_pubkey(root)) == 1)
-		return true;
-	return fault_set(
-	    f, FAULT_TAMPERED, "the root certificate does not sign itself");
-}
-
 static bool
 chain_judge(
     struct verdict *v, const struct nvidia_rules *r, const struct chain *c)
@@ -71,7 +58,8 @@ chain_judge(
 	struct fault f = {0};
 	bool ok;
 
-	ok = chain_walk(c, &rules, &window, &f) && root_is_whole(c, &f);
+	ok = chain_walk(c, &rules, &window, &f) &&
+	     chain_check_root(c, &rules, &f);
 	if (!verdict_check_fault(v, ok, "nvidia.chain", SOURCE_HARDWARE, &f))
 		return false;
 	v->test_root |= anchors_is_test(r->anchors, ANCHOR_NVIDIA_DEVICE);

@@ -9,6 +9,7 @@
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,7 +223,8 @@ signer_trusted(const struct chain *c, const struct rim_rules *r,
 	    .now_ms = r->now_ms,
 	};
 
-	if (!chain_walk(c, &rules, &out->window, f))
+	if (!chain_walk(c, &rules, &out->window, f) ||
+	    !chain_check_root(c, &rules, f))
 		return false;
 	return r->revocation == NULL ||
 	       revocation_check(r->revocation, c, r->now_ms, &out->window, f);
@@ -269,6 +271,7 @@ signature_holds(xmlNode *signature, X509 *leaf, struct fault *f)
 
 	if (ctx != NULL)
 		xmlSecDSigCtxDestroy(ctx);
+	ERR_clear_error();
 	if (!ok)
 		return fault_set(f, FAULT_TAMPERED,
 		    "manifest: the XML signature does not hold");

@@ -8,6 +8,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <secp256k1.h>
@@ -47,6 +48,7 @@ aead_open(
 	     EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG, tag) == 1 &&
 	     EVP_DecryptFinal_ex(c, plain + len, &n) == 1;
 	EVP_CIPHER_CTX_free(c);
+	ERR_clear_error();
 	if (!ok) {
 		OPENSSL_cleanse(plain, len);
 		return fault_set(
@@ -143,6 +145,7 @@ x25519_shared(const uint8_t seed[32], const uint8_t peer[32], uint8_t out[32])
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(theirs);
 	EVP_PKEY_free(own);
+	ERR_clear_error();
 	OPENSSL_cleanse(hash, sizeof(hash));
 	return ok;
 }
