@@ -9,8 +9,8 @@ import fs from "node:fs";
 import http2 from "node:http2";
 import https from "node:https";
 import { after, before, describe, test } from "node:test";
-import { Assay, Authority, call, freePort, makeCsr, makeKey, run, until,
-	within } from "./harness.mjs";
+import { Assay, Authority, BUILD, call, freePort, makeCsr, makeKey, run,
+	until, within } from "./harness.mjs";
 
 let assay, admin;
 
@@ -315,5 +315,47 @@ describe("operators", () => {
 		await until("the key again", async () => await served() === 1, 2000);
 		assert.equal((await ask(session, order())).status, 201);
 		session.close();
+	});
+});
+
+describe("assay-auth", () => {
+	test("takes up new settings of its listeners without a pause", async () => {
+		const session = connect(read(assay.gatewayLeaf));
+		assert.equal((await ask(session, order())).status, 201);
+		process.kill(assay.auth.pid, "SIGHUP");
+		await assay.auth.line("event=reloaded");
+		assert.equal((await ask(session, order())).status, 201);
+		const fresh = connect(read(assay.gatewayLeaf));
+		assert.equal((await ask(fresh, order())).status, 201);
+		session.close();
+		fresh.close();
+	});
+
+	test("ends when told to, and comes back with more workers", async () => {
+		const ids = await mintMany(20);
+		const began = Date.now();
+		await assay.auth.stop();
+		assert.equal(assay.auth.exit.code, 0);
+		assert.ok(Date.now() - began < 5000, "links are drained, not waited for");
+		assert.equal(await recorded(ids), "20", "and all is written");
+		await assay.startAuth({ workers: 2,
+			"admin.listen": `127.0.0.1:${assay.adminPort}` });
+		await assay.auth.line(/worker=1.*event=ready|event=ready.*worker=1/);
+		for (let i = 0; i < 10; i++)
+			ids.push(...await mintMany(2));
+		await until("the rows", async () => await recorded(ids) === "40");
+		await assay.enrol("makers");
+	});
+
+	test("says what is wrong with its settings, and does not start", async () => {
+		for (const [flag, why] of [
+			["--nothing=1", /nothing/],
+			["--listen.key=/x", /go together/],
+			["--device.life=1s", /device.life/],
+			["--state.folder=/proc/nowhere", /proc/],
+		]) {
+			await assert.rejects(run(`${BUILD}/assay-auth`,
+				[`--state.folder=${assay.path("odd")}`, flag]), why);
+		}
 	});
 });
