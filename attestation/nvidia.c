@@ -43,27 +43,57 @@ nvidia_architecture(const struct nvidia_device *d)
 	return "UNKNOWN";
 }
 
-static bool
-chain_judge(
-    struct verdict *v, const struct nvidia_rules *r, const struct chain *c)
+static void
+kept_digest(const struct nvidia_rules *r, struct text pem, uint8_t out[32])
 {
-	const struct chain_rules rules = {
-	    .anchors = r->anchors,
-	    .anchor = ANCHOR_NVIDIA_DEVICE,
-	    .signing = CHAIN_ECDSA,
-	    .now_ms = r->now_ms,
-	};
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	uint8_t one[32];
+
+	EVP_DigestInit_ex(c, EVP_sha256(), NULL);
+	sha256(bytes_of(pem.at, pem.len), one);
+	EVP_DigestUpdate(c, one, sizeof(one));
+	for (size_t i = 0; i < r->revocation.count; i++) {
+		sha256(r->revocation.lists[i], one);
+		EVP_DigestUpdate(c, one, sizeof(one));
+	}
+	one[0] = r->revocation.required;
+	one[1] = r->revocation.allow_hold;
+	EVP_DigestUpdate(c, one, 2);
+	EVP_DigestFinal_ex(c, out, NULL);
+	EVP_MD_CTX_free(c);
+}
+
+static const struct window *
+kept_find(const struct nvidia_rules *r, const uint8_t digest[32])
+{
+	for (size_t i = 0; r->kept != NULL && i < NVIDIA_KEPT_MAX; i++)
+		if (memcmp(r->kept->at[i].digest, digest, 32) == 0 &&
+		    window_holds(r->kept->at[i].window, r->now_ms))
+			return &r->kept->at[i].window;
+	return NULL;
+}
+
+static void
+keep(const struct nvidia_rules *r, const uint8_t digest[32],
+    struct window window)
+{
+	struct nvidia_kept *k = r->kept;
+
+	if (k == NULL)
+		return;
+	memcpy(k->at[k->next].digest, digest, 32);
+	k->at[k->next].window = window;
+	k->next = (k->next + 1) % NVIDIA_KEPT_MAX;
+}
+
+static bool
+revocation_judge(struct verdict *v, const struct nvidia_rules *r,
+    const struct chain *c, struct window *window)
+{
 	struct revocation lists = r->revocation;
-	struct window window;
 	struct fault f = {0};
 	bool ok;
 
-	ok = chain_walk(c, &rules, &window, &f) &&
-	     chain_check_root(c, &rules, &f);
-	if (!verdict_check_fault(v, ok, "nvidia.chain", SOURCE_HARDWARE, &f))
-		return false;
-	v->test_root |= anchors_is_test(r->anchors, ANCHOR_NVIDIA_DEVICE);
-	verdict_until(v, window.until);
 	if (lists.count == 0 && !lists.required) {
 		verdict_unknown(
 		    v, (struct check){"nvidia.revocation", SOURCE_VERIFIER,
@@ -71,13 +101,55 @@ chain_judge(
 		return true;
 	}
 	lists.levels = UPPER_LEVELS;
-	ok = revocation_check(&lists, c, r->now_ms, &window, &f);
-	verdict_until(v, window.until);
+	ok = revocation_check(&lists, c, r->now_ms, window, &f);
 	if (!ok && f.kind != FAULT_REVOKED)
 		return verdict_need_fault(
 		    v, ok, "nvidia.revocation", SOURCE_VERIFIER, &f);
 	return verdict_check_fault(
 	    v, ok, "nvidia.revocation", SOURCE_VERIFIER, &f);
+}
+
+static bool
+chain_walked(struct verdict *v, const struct nvidia_rules *r,
+    const struct chain *c, struct window *window)
+{
+	const struct chain_rules rules = {
+	    .anchors = r->anchors,
+	    .anchor = ANCHOR_NVIDIA_DEVICE,
+	    .signing = CHAIN_ECDSA,
+	    .now_ms = r->now_ms,
+	};
+	struct fault f = {0};
+	bool ok = chain_walk(c, &rules, window, &f) &&
+		  chain_check_root(c, &rules, &f);
+
+	return verdict_check_fault(
+		   v, ok, "nvidia.chain", SOURCE_HARDWARE, &f) &&
+	       revocation_judge(v, r, c, window);
+}
+
+static bool
+chain_judge(struct verdict *v, const struct nvidia_rules *r,
+    const struct chain *c, struct text pem)
+{
+	const struct window *kept;
+	struct window window;
+	uint8_t digest[32];
+
+	v->test_root |= anchors_is_test(r->anchors, ANCHOR_NVIDIA_DEVICE);
+	kept_digest(r, pem, digest);
+	kept = kept_find(r, digest);
+	if (kept != NULL) {
+		verdict_until(v, kept->until);
+		return verdict_check(v, true,
+		    (struct check){"nvidia.chain", SOURCE_HARDWARE, CODE_OK,
+			"verified before and kept", NULL});
+	}
+	if (!chain_walked(v, r, c, &window))
+		return false;
+	verdict_until(v, window.until);
+	keep(r, digest, window);
+	return true;
 }
 
 /* TCG DICE attestation architecture 6.1.1: the FWIDs are the last member that
@@ -269,13 +341,13 @@ mode_judge(struct verdict *v, struct nvidia_device *d)
 
 static bool
 device_judge(struct verdict *v, const struct nvidia_rules *r,
-    const struct chain *c, struct nvidia_device *d)
+    const struct chain *c, struct text pem, struct nvidia_device *d)
 {
 	X509 *leaf = c->at[0];
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	bool ok;
 
-	if (!chain_judge(v, r, c))
+	if (!chain_judge(v, r, c, pem))
 		return false;
 	ok = key_is_curve(key, "P-384") &&
 	     signature_p384(key, d->report.signed_part, d->report.signature);
@@ -309,7 +381,7 @@ nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
 	if (!chain_read_pem(chain_pem, &c, &f))
 		return verdict_check_fault(
 		    v, false, "nvidia.chain", SOURCE_HARDWARE, &f);
-	ok = device_judge(v, r, &c, out);
+	ok = device_judge(v, r, &c, chain_pem, out);
 	chain_free(&c);
 	return ok;
 }

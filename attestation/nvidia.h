@@ -23,11 +23,24 @@ enum nvidia_kind { NVIDIA_GPU, NVIDIA_SWITCH };
 enum nvidia_mode { NVIDIA_LEGACY, NVIDIA_SPT, NVIDIA_MPT, NVIDIA_PPCIE };
 const char *nvidia_mode_name(enum nvidia_mode m);
 
+/* Chains that were found good before, so that a device seen again costs one
+ * signature. The caller's, zeroed to begin with, for one set of anchors; an
+ * entry holds for these bytes of chain and lists, inside their window. */
+enum { NVIDIA_KEPT_MAX = 64 };
+struct nvidia_kept {
+	struct {
+		uint8_t digest[32];
+		struct window window;
+	} at[NVIDIA_KEPT_MAX];
+	size_t next; /* the entry to overwrite */
+};
+
 struct nvidia_rules {
 	const struct anchors *anchors;
 	struct revocation revocation;
 	struct bytes nonce; /* the verifier's, 32 bytes */
 	int64_t now_ms;
+	struct nvidia_kept *kept; /* NULL: verify every chain anew */
 };
 
 struct nvidia_device {

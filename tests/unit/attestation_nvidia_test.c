@@ -342,6 +342,38 @@ revocation_is_asked(void **state)
 	m->rules.revocation = (struct revocation){.count = 0};
 }
 
+/* A kept chain spares the walk, but only for the same bytes and lists, and
+ * only inside their window. */
+static void
+chains_are_kept(void **state)
+{
+	struct machine *m = *state;
+	struct nvidia_kept *kept = arena_alloc(m->a, sizeof(*kept));
+	struct nvidia_device d;
+	struct text chain = forged_pem(m->a, m->device, LEVELS);
+	struct bytes report = REPORT(m, plain);
+	struct bytes lists[] = {forge_list(m->a, &m->device[IDENTITY],
+	    10 + PROVISIONER, FORGE_NOW + FORGE_DAY)};
+
+	m->rules.kept = kept;
+	assert_string_equal(judged(m, report, chain, &d, CODE_OK), "");
+	assert_int_equal(kept->next, 1);
+	assert_string_equal(judged(m, report, chain, &d, CODE_OK), "");
+	assert_int_equal(kept->next, 1);
+	m->rules.revocation.lists = lists;
+	m->rules.revocation.count = 1;
+	assert_string_equal(
+	    judged(m, report, chain, &d, CODE_REVOKED), "nvidia.revocation");
+	m->rules.revocation.count = 0;
+	m->rules.now_ms += 31 * FORGE_DAY * 1000;
+	assert_string_equal(
+	    judged(m, report, chain, &d, CODE_EXPIRED), "nvidia.chain");
+	m->rules.now_ms = FORGE_NOW_MS;
+	assert_string_equal(judged(m, report, chain, &d, CODE_OK), "");
+	assert_int_equal(kept->next, 1);
+	m->rules.kept = NULL;
+}
+
 static void
 manifest_sign(struct machine *m, xmlDoc *doc)
 {
@@ -626,6 +658,7 @@ main(void)
 	    cmocka_unit_test(signed_but_wrong),
 	    cmocka_unit_test(measurement_blocks_stand_once),
 	    cmocka_unit_test(revocation_is_asked),
+	    cmocka_unit_test(chains_are_kept),
 	    cmocka_unit_test(manifests_are_judged_whole),
 	    cmocka_unit_test(measurements_against_manifests),
 	    cmocka_unit_test(eight_reports_are_eight_devices),

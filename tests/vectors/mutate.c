@@ -157,12 +157,36 @@ another_key(const struct mutant *m)
 	return !used;
 }
 
+/* The second certificate of a key is the pinned intermediate. It is known by
+ * its key, and what stands beside that is signed by a root that the service
+ * does not publish in its set. A change of its key is refused. */
+static bool
+pinned_intermediate(const struct mutant *m)
+{
+	const char *text = (const char *)m->whole.at, *at = text;
+
+	while ((at = strstr(at, "\"x5c\"")) != NULL) {
+		const char *second = strstr(at, "\",\"");
+		const char *end =
+		    second != NULL ? strchr(second + 3, '"') : NULL;
+
+		if (end == NULL)
+			return false;
+		if (text + m->at > second + 2 && text + m->at < end)
+			return true;
+		at = end;
+	}
+	return false;
+}
+
 /* clang-format off */
 static const struct outside outside[] = {
 	{"dstack/event-logs/", "text of boot events, which only their digests "
 	    "represent", boot_event_text},
 	{"apple/attestations/", "Apple's receipt", receipt},
 	{"nras/jwks/", "keys that signed nothing here", another_key},
+	{"nras/jwks/", "the pinned intermediate beside its key",
+	    pinned_intermediate},
 };
 /* clang-format on */
 
