@@ -64,26 +64,26 @@ struct http_watch {
  * http_request_close. */
 struct http_request {
 	const char *method;
-	const char *path;      /* origin-form, without the query, undecoded */
-	const char *query;     /* after '?', or NULL */
+	const char *path;  /* origin-form, without the query, undecoded */
+	const char *query; /* after '?', or NULL */
 	struct http_fields fields; /* cookies, host/authority … as they came */
-	struct evbuffer *body; /* whole; bounded by the transport */
-	struct arena *arena;   /* for the handler's own things too */
-	const char *remote;    /* "203.0.113.9:4711", after PROXY protocol */
-	X509 *peer;            /* verified client certificate, or NULL */
-	int64_t began_us;      /* clock_mono_us when its first byte came */
+	struct evbuffer *body;	   /* whole; bounded by the transport */
+	struct arena *arena;	   /* for the handler's own things too */
+	const char *remote; /* "203.0.113.9:4711", after PROXY protocol */
+	X509 *peer;	    /* verified client certificate, or NULL */
+	int64_t began_us;   /* clock_mono_us when its first byte came */
 	const struct http_transport *transport; /* for http.c alone */
 };
 
 /* What a handler is. It owns the request until http_request_close. */
 typedef void http_handler(struct http_request *r, void *arg);
 
-void http_request_watch(struct http_request *r, const struct http_watch *w,
-    void *arg);
+void http_request_watch(
+    struct http_request *r, const struct http_watch *w, void *arg);
 /* Once. Content-Length or chunking and Date are the transport's business; do
  * not add them. */
-void http_reply_start(struct http_request *r, int status,
-    const struct http_fields *fields);
+void http_reply_start(
+    struct http_request *r, int status, const struct http_fields *fields);
 /* Moves all of data out of it. */
 void http_reply_body(struct http_request *r, struct evbuffer *data);
 /* Bytes accepted by http_reply_body that the peer's socket has not taken. */

@@ -22,7 +22,7 @@ void loop_free(struct loop **l);
 struct event_base *loop_base(struct loop *l);
 /* Names to addresses without waiting; made at the first use. */
 struct evdns_base *loop_dns(struct loop *l);
-void loop_run(struct loop *l);  /* until loop_stop */
+void loop_run(struct loop *l);	/* until loop_stop */
 void loop_stop(struct loop *l); /* after the callbacks now due */
 /* Takes memory of mem_new that must live as long as the loop. */
 void loop_own(struct loop *l, void *at);
@@ -51,7 +51,7 @@ bool timer_is_running(const struct timer *t);
 void timer_free(struct timer **t);
 
 /* fn(arg) in the loop whenever the signal arrives. Lives until loop_free. */
-void loop_on_signal(struct loop *l, int signal, void (*fn)(void *arg),
-    void *arg);
+void loop_on_signal(
+    struct loop *l, int signal, void (*fn)(void *arg), void *arg);
 
 #endif
