@@ -90,8 +90,8 @@ bool chain_walk_untimed(const struct chain *c, const struct chain_rules *r,
     struct window *window, struct fault *f);
 /* A chain whose last certificate is a root carries it whole: it is the pinned
  * one byte for byte, or signs itself. The walk looks at its key alone. */
-bool chain_check_root(const struct chain *c, const struct chain_rules *r,
-    struct fault *f);
+bool chain_check_root(
+    const struct chain *c, const struct chain_rules *r, struct fault *f);
 /* The parts of the walk, for callers that keep verified upper ends. */
 bool chain_check_leaf(X509 *leaf, const struct chain_rules *r, struct fault *f);
 bool chain_check_link(X509 *subject, X509 *issuer, size_t below,

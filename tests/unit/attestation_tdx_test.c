@@ -469,12 +469,11 @@ percent(struct arena *a, struct text t)
 	char *out = arena_alloc(a, t.len * 3 + 1), *at = out;
 	size_t i;
 
-	for (i = 0; i < t.len; i++)
-		at += sprintf(at,
-		    t.at[i] == '\n' || t.at[i] == ' ' || t.at[i] == '+'
-			? "%%%02X"
-			: "%c",
-		    t.at[i]);
+	for (i = 0; i < t.len; i++) {
+		bool bare = strchr("\n +", t.at[i]) == NULL;
+
+		at += snprintf(at, 4, bare ? "%c" : "%%%02X", t.at[i]);
+	}
 	return text_of(out);
 }
 
