@@ -206,7 +206,7 @@ read_controls(const struct reader *r, const json_t *j)
 {
 	const json_t *controls, *windows;
 
-	r->out->max_concurrency = 1;
+	r->out->max_concurrency = 0;
 	if (!json_get_object_or(
 		j, "controls", &controls, FAULT_INVALID, r->fault))
 		return false;
@@ -216,7 +216,7 @@ read_controls(const struct reader *r, const json_t *j)
 		FAULT_INVALID, r->fault))
 		return false;
 	r->out->window_count = json_array_size(windows);
-	return json_get_int_or(controls, "max_concurrency", 1, 10000, 1,
+	return json_get_int_or(controls, "max_concurrency", 1, 10000, 0,
 		   &r->out->max_concurrency, FAULT_INVALID, r->fault) &&
 	       json_get_int_or(controls, "max_tokens_per_minute", 0, MANY, 0,
 		   &r->out->max_tokens_per_minute, FAULT_INVALID, r->fault);

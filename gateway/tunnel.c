@@ -18,6 +18,7 @@
 #include "gateway/tidings.h"
 
 #define ADMITTED_BYTES 4096
+#define CAPACITY_UNSTATED 256  /* of a daemon that states no bound */
 #define SUSPECT_PAUSE_MS 10000 /* between two probes on suspicion */
 
 enum step { HELLO, STATED, ADMIT, ADMITTED, SERVING, LEDGER, CLOSE, WAIT };
@@ -212,6 +213,19 @@ keep_statement(struct tunnel *t)
 	t->session.slot = t->statement.slot;
 }
 
+/* As stated; otherwise what its SETTINGS allow, within reason. */
+static unsigned
+capacity_of(const struct tunnel *t)
+{
+	unsigned streams = link_streams_max(t->link);
+
+	if (t->statement.max_concurrency > 0)
+		return (unsigned)t->statement.max_concurrency;
+	return streams == 0		     ? 1
+	       : streams > CAPACITY_UNSTATED ? CAPACITY_UNSTATED
+					     : streams;
+}
+
 /* The facts of what is accepted: one for each (task, model). */
 static void
 publish(struct tunnel *t)
@@ -233,7 +247,7 @@ publish(struct tunnel *t)
 				a->quantization, a->id, m->context_length};
 	}
 	offers_state(t->all->house.offers, t->source, facts, count);
-	p->capacity = (unsigned)st->max_concurrency;
+	p->capacity = capacity_of(t);
 	p->is_in_doubt = false;
 	offers_set_direct(t->all->house.offers, p, st->direct, st->direct_count,
 	    st->direct_spki);
