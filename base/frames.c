@@ -30,32 +30,10 @@ enum frame_type {
 	FRAME_CONTINUATION
 };
 
-static const uint64_t whole = 1000000;
-
-void
-rate_init(struct rate *r, unsigned per_s, int64_t now_us)
+static void
+limit_init(struct ratelimit *r, unsigned per_s, int64_t now_us)
 {
-	r->per_s = per_s;
-	r->left = per_s * whole;
-	r->at_us = now_us;
-}
-
-bool
-rate_take(struct rate *r, int64_t now_us)
-{
-	uint64_t passed = now_us > r->at_us ? (uint64_t)(now_us - r->at_us) : 0;
-
-	if (passed >= whole)
-		r->left = r->per_s * whole;
-	else
-		r->left += passed * r->per_s;
-	if (r->left > r->per_s * whole)
-		r->left = r->per_s * whole;
-	r->at_us = now_us;
-	if (r->left < whole)
-		return false;
-	r->left -= whole;
-	return true;
+	ratelimit_init(r, per_s, per_s, 1000, now_us / 1000);
 }
 
 void
@@ -64,19 +42,19 @@ frames_init(struct frames *x, bool preface, unsigned resets_per_s,
 {
 	memset(x, 0, sizeof *x);
 	x->preface = preface ? PREFACE_BYTES : 0;
-	rate_init(&x->resets, resets_per_s, now_us);
-	rate_init(&x->settings, settings_per_s, now_us);
-	rate_init(&x->pings, pings_per_s, now_us);
-	rate_init(&x->idle, IDLE_PER_S, now_us);
-	rate_init(&x->windows, WINDOWS_PER_S, now_us);
+	limit_init(&x->resets, resets_per_s, now_us);
+	limit_init(&x->settings, settings_per_s, now_us);
+	limit_init(&x->pings, pings_per_s, now_us);
+	limit_init(&x->idle, IDLE_PER_S, now_us);
+	limit_init(&x->windows, WINDOWS_PER_S, now_us);
 }
 
 static bool
-take(struct rate *r, int64_t now_us, const char *name, struct fault *f)
+take(struct ratelimit *r, int64_t now_us, const char *name, struct fault *f)
 {
-	return rate_take(r, now_us) ||
+	return ratelimit_take(r, 1, now_us / 1000) ||
 	       fault_set(f, FAULT_LIMIT, "more than %u %s frames a second",
-		   (unsigned)r->per_s, name);
+		   (unsigned)r->rate, name);
 }
 
 static bool

@@ -9,29 +9,22 @@
 #define BASE_FRAMES_H
 
 #include "base/fault.h"
+#include "base/ratelimit.h"
 #include "base/text.h"
 
-/* So many a second, with a second's worth in hand. */
-struct rate {
-	uint64_t per_s;
-	uint64_t left; /* millionths */
-	int64_t at_us;
-};
-void rate_init(struct rate *r, unsigned per_s, int64_t now_us);
-bool rate_take(struct rate *r, int64_t now_us); /* false: too many */
-
+/* All limits are so many a second, with a second's worth in hand. */
 struct frames {
 	unsigned preface; /* bytes of the client's preface still to come */
 	unsigned have;	  /* of head */
 	unsigned run;	  /* CONTINUATION frames in a row */
 	uint32_t skip;	  /* payload bytes still to come */
 	uint8_t head[9];
-	struct rate resets;
-	struct rate settings;
-	struct rate pings;
-	struct rate idle;    /* empty DATA, PRIORITY, unknown types */
-	struct rate windows; /* WINDOW_UPDATE */
-	uint64_t count;	     /* whole frame heads seen */
+	struct ratelimit resets;
+	struct ratelimit settings;
+	struct ratelimit pings;
+	struct ratelimit idle;	  /* empty DATA, PRIORITY, unknown types */
+	struct ratelimit windows; /* WINDOW_UPDATE */
+	uint64_t count;		  /* whole frame heads seen */
 };
 
 /* preface: this end is the server, so 24 bytes come first. */

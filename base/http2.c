@@ -187,7 +187,8 @@ static void
 sent_reset(struct http2 *h, uint32_t code)
 {
 	if (code != NGHTTP2_CANCEL && code != NGHTTP2_NO_ERROR &&
-	    code != NGHTTP2_INTERNAL_ERROR && !rate_take(&h->caused, h->now_us))
+	    code != NGHTTP2_INTERNAL_ERROR &&
+	    !ratelimit_take(&h->caused, 1, h->now_us / 1000))
 		fault_set(&h->over, FAULT_LIMIT,
 		    "more than %u resets caused a second",
 		    h->limits.resets_per_s);
@@ -312,7 +313,8 @@ http2_new(bool server, const struct http2_limits *limits,
 	TAILQ_INIT(&h->blocked);
 	frames_init(&h->frames, server, limits->resets_per_s,
 	    limits->settings_per_s, limits->pings_per_s, now_us);
-	rate_init(&h->caused, limits->resets_per_s, now_us);
+	ratelimit_init(&h->caused, limits->resets_per_s, limits->resets_per_s,
+	    1000, now_us / 1000);
 	session_open(h);
 	session_greet(h);
 	return h;

@@ -67,7 +67,7 @@ struct http2 {
 	struct http2_events events;
 	void *arg;
 	struct frames frames;
-	struct rate caused; /* resets the peer made us send */
+	struct ratelimit caused; /* resets the peer made us send */
 	struct streams streams;
 	struct streams ready;
 	struct streams blocked;
