@@ -43,7 +43,8 @@ struct relay {
 static void
 relay_free(struct relay *r)
 {
-	client_on_drained(r->buyer, NULL, NULL);
+	if (r->buyer != NULL)
+		client_on_drained(r->buyer, NULL, NULL);
 	http_call_cancel(&r->call);
 	pending_cancel(&r->deferred);
 	timer_free(&r->silence);
@@ -66,6 +67,7 @@ finish(struct relay *r)
 
 	http_call_cancel(&r->call);
 	client_on_drained(r->buyer, NULL, NULL);
+	r->buyer = NULL; /* it may be gone when fn returns */
 	/* half an event, or what hangs on the last one, goes nowhere */
 	if (res->is_stream && (res->end != RELAY_WHOLE || r->sse.is_done))
 		evbuffer_drain(r->held, evbuffer_get_length(r->held));

@@ -18,6 +18,7 @@ struct scene {
 	struct pending *question;
 	struct relay_order order;
 	unsigned answers;
+	bool frees_buyer; /* from inside the answer, as an exchange does */
 	struct relay_result result;
 	char held[4096];
 };
@@ -41,6 +42,11 @@ on_answer(void *arg, const struct relay_result *r)
 	s->result = *r;
 	len = evbuffer_remove(r->held, s->held, sizeof(s->held) - 1);
 	s->held[len < 0 ? 0 : len] = '\0';
+	if (s->frees_buyer) {
+		client_close(&s->client);
+		fake_buyer_free(&s->buyer);
+		fake_buyer_init(&s->buyer, "", "", "");
+	}
 }
 
 static void
@@ -100,6 +106,22 @@ test_whole_json(void **state)
 	assert_int_equal(s.result.usage.tokens_in, 3);
 	assert_int_equal(s.result.usage.tokens_out, 4);
 	assert_false(s.buyer.is_ended); /* the asker ends it */
+	end(&s);
+}
+
+static void
+test_buyer_ends_in_the_answer(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	s.frees_buyer = true;
+	ask(&s);
+	fake_path_head(&s.path, 200, "application/json");
+	fake_path_body(&s.path, "{}");
+	fake_path_end(&s.path, NULL);
+	assert_int_equal(s.answers, 1);
 	end(&s);
 }
 
@@ -411,6 +433,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_whole_json),
+	    cmocka_unit_test(test_buyer_ends_in_the_answer),
 	    cmocka_unit_test(test_fields_pass_an_allow_list),
 	    cmocka_unit_test(test_stream_holds_its_end),
 	    cmocka_unit_test(test_half_event_never_reaches_the_buyer),
