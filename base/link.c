@@ -79,6 +79,7 @@ static void
 close_down(struct link *l, const struct fault *why)
 {
 	l->stage = STAGE_DOWN;
+	link_dial_done(l);
 	timer_stop(l->clock);
 	timer_stop(l->drain);
 	pending_cancel(&l->turn);
@@ -307,6 +308,7 @@ set_socket_options(struct link *l)
 static void
 on_connected(struct link *l)
 {
+	link_dial_done(l);
 	set_socket_options(l);
 	if (l->ssl != NULL && !tls_alpn_agreed(l->ssl)) {
 		down_for(l, FAULT_REFUSED, "peer did not agree to our ALPN");
@@ -326,16 +328,12 @@ explain_loss(struct link *l, short what, struct fault *f)
 	    l->h2 == NULL ? NULL : http2_complaint(l->h2);
 	bool was_up = l->stage == STAGE_UP;
 	int error = EVUTIL_SOCKET_ERROR();
-	int dns = bufferevent_socket_get_dns_error(l->bev);
 
 	/* The peer may be quicker to close a link that both know drained. */
 	if (timer_is_running(l->drain) && link_streams(l) == 0)
 		fault_set(f, FAULT_DRAINING, "drained");
 	else if (said != NULL && said->kind == FAULT_UNAVAILABLE)
 		*f = *said;
-	else if (dns != 0)
-		fault_set(f, FAULT_UNAVAILABLE, "name does not resolve: %s",
-		    evutil_gai_strerror(dns));
 	else if (tls_fault_of(l->bev, f))
 		f->kind = was_up ? FAULT_UNAVAILABLE : f->kind;
 	else if ((what & BEV_EVENT_EOF) != 0 || error == 0)
@@ -361,6 +359,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 			on_connected(l);
 		return;
 	}
+	if (link_dial_again(l))
+		return;
 	explain_loss(l, what, &f);
 	link_down(l, &f);
 }

@@ -40,8 +40,9 @@ struct link {
 	char *authority;
 	struct timer *clock; /* handshake deadline, then silence */
 	struct timer *drain;
-	struct pending *turn;	 /* a turn is due */
-	struct pending *destroy; /* freed; the memory goes later */
+	struct dialling *dialling; /* until connected; link_dial.c's */
+	struct pending *turn;	   /* a turn is due */
+	struct pending *destroy;   /* freed; the memory goes later */
 	struct pending *at_end;
 	uint64_t frames;
 	int64_t heard_ms; /* when the last frame came */
@@ -60,6 +61,10 @@ struct link *link_new(struct loop *loop, const char *remote,
 void link_attach(struct link *l, int fd, SSL_CTX *tls,
     enum bufferevent_ssl_state state, const char *server_name);
 bool link_name_server(SSL *ssl, const char *name); /* NULL: no name */
+/* Dialling is over, one way or the other. */
+void link_dial_done(struct link *l);
+/* Nobody answered: is there another address to try? Then it is tried. */
+bool link_dial_again(struct link *l);
 /* Ends everything and tells everybody; on top of the stack only. */
 void link_down(struct link *l, const struct fault *why);
 

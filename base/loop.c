@@ -140,7 +140,7 @@ loop_free(struct loop **lp)
 	}
 	event_free(l->turn_event);
 	if (l->dns != NULL)
-		evdns_base_free(l->dns, 0);
+		evdns_base_free(l->dns, 1);
 	event_base_free(l->base);
 	mem_free(l);
 	*lp = NULL;

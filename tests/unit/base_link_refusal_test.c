@@ -178,6 +178,35 @@ test_nobody_there(void **state)
 }
 
 static void
+test_no_such_name(void **state)
+{
+	struct world *w = *state;
+
+	/* RFC 6761 section 6.4: never resolves. Where there is nobody to ask,
+	 * the handshake's time is up first. */
+	w->limits.handshake_ms = 300;
+	snprintf(w->address, sizeof w->address, "x.invalid:1");
+	dial_now(w, w->client_tls, NULL);
+	while (!w->dialled.down)
+		turn(w);
+	assert_true(w->dialled.why.kind == FAULT_UNAVAILABLE ||
+		    w->dialled.why.kind == FAULT_TIMEOUT);
+}
+
+static void
+test_freed_while_resolving(void **state)
+{
+	struct world *w = *state;
+
+	snprintf(w->address, sizeof w->address, "x.invalid:1");
+	dial_now(w, w->client_tls, NULL);
+	link_free(&w->dialled.link);
+	for (int i = 0; i < 20; i++)
+		event_base_loop(loop_base(w->loop), EVLOOP_NONBLOCK);
+	assert_false(w->dialled.down);
+}
+
+static void
 test_no_address(void **state)
 {
 	struct world *w = *state;
@@ -459,6 +488,8 @@ main(void)
 	    TEST(test_server_without_alpn),
 	    TEST(test_server_of_another_name),
 	    TEST(test_nobody_there),
+	    TEST(test_no_such_name),
+	    TEST(test_freed_while_resolving),
 	    TEST(test_no_address),
 	    TEST(test_silent_handshake),
 	    TEST(test_handshakes_are_bounded),

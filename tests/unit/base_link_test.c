@@ -4,6 +4,8 @@
  * in every way of being refused, flow control, floods, silence, draining, and
  * freeing from inside callbacks.
  */
+#include <event2/dns.h>
+
 #include "tests/unit/link_world.h"
 
 /* ------------------------------------------------------------- the tests */
@@ -67,6 +69,28 @@ test_unix_socket(void **state)
 	evbuffer_free(t.body);
 	unlink(again);
 	rmdir(folder);
+}
+
+static void
+test_each_address_of_a_name(void **state)
+{
+	static const char hosts[] = "127.0.0.2 two.test\n127.0.0.3 two.test\n"
+				    "127.0.0.1 two.test\n";
+	struct world *w = *state;
+	char path[] = "/tmp/assay-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, hosts, sizeof hosts - 1), sizeof hosts - 1);
+	assert_int_equal(evdns_base_load_hosts(loop_dns(w->loop), path), 0);
+	listen_now(w);
+	snprintf(w->address, sizeof w->address, "two.test:%u",
+	    link_listener_port(w->listener));
+	dial_now(w, w->client_tls, NULL);
+	while (!w->dialled.up && !w->dialled.down)
+		turn(w);
+	assert_true(w->dialled.up);
+	close(fd);
+	unlink(path);
 }
 
 static void
@@ -525,6 +549,7 @@ main(void)
 	    TEST(test_reversed_roles),
 	    TEST(test_ordinary_roles),
 	    TEST(test_unix_socket),
+	    TEST(test_each_address_of_a_name),
 	    TEST(test_name_is_resolved_and_verified),
 	    TEST(test_slow_beside_fast),
 	    TEST(test_body_larger_than_windows),
