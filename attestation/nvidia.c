@@ -63,27 +63,46 @@ kept_digest(const struct nvidia_rules *r, struct text pem, uint8_t out[32])
 	EVP_MD_CTX_free(c);
 }
 
-static const struct window *
-kept_find(const struct nvidia_rules *r, const uint8_t digest[32])
+/* The leaf of a chain that was verified before; its window may have ended. */
+static X509 *
+kept_find(const struct nvidia_rules *r, const uint8_t digest[32],
+    struct window *window)
 {
-	for (size_t i = 0; r->kept != NULL && i < NVIDIA_KEPT_MAX; i++)
-		if (memcmp(r->kept->at[i].digest, digest, 32) == 0 &&
-		    window_holds(r->kept->at[i].window, r->now_ms))
-			return &r->kept->at[i].window;
+	struct nvidia_kept *k = r->kept;
+
+	for (size_t i = 0; k != NULL && i < NVIDIA_KEPT_MAX; i++) {
+		if (k->at[i].leaf == NULL ||
+		    memcmp(k->at[i].digest, digest, 32) != 0 ||
+		    !window_holds(k->at[i].window, r->now_ms))
+			continue;
+		*window = k->at[i].window;
+		return k->at[i].leaf;
+	}
 	return NULL;
 }
 
 static void
 keep(const struct nvidia_rules *r, const uint8_t digest[32],
-    struct window window)
+    struct window window, X509 *leaf)
 {
 	struct nvidia_kept *k = r->kept;
 
 	if (k == NULL)
 		return;
+	X509_free(k->at[k->next].leaf);
 	memcpy(k->at[k->next].digest, digest, 32);
 	k->at[k->next].window = window;
+	k->at[k->next].leaf = leaf;
+	X509_up_ref(leaf);
 	k->next = (k->next + 1) % NVIDIA_KEPT_MAX;
+}
+
+void
+nvidia_kept_clear(struct nvidia_kept *k)
+{
+	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++)
+		X509_free(k->at[i].leaf);
+	memset(k, 0, sizeof(*k));
 }
 
 static bool
@@ -128,28 +147,39 @@ chain_walked(struct verdict *v, const struct nvidia_rules *r,
 	       revocation_judge(v, r, c, window);
 }
 
+/* *leaf is the device's certificate, which the caller frees. */
 static bool
-chain_judge(struct verdict *v, const struct nvidia_rules *r,
-    const struct chain *c, struct text pem)
+chain_judge(struct verdict *v, const struct nvidia_rules *r, struct text pem,
+    X509 **leaf)
 {
-	const struct window *kept;
+	struct chain c = {.count = 0};
 	struct window window;
 	uint8_t digest[32];
+	struct fault f = {0};
+	bool ok;
 
 	v->test_root |= anchors_is_test(r->anchors, ANCHOR_NVIDIA_DEVICE);
 	kept_digest(r, pem, digest);
-	kept = kept_find(r, digest);
-	if (kept != NULL) {
-		verdict_until(v, kept->until);
+	*leaf = kept_find(r, digest, &window);
+	if (*leaf != NULL) {
+		X509_up_ref(*leaf);
+		verdict_until(v, window.until);
 		return verdict_check(v, true,
 		    (struct check){"nvidia.chain", SOURCE_HARDWARE, CODE_OK,
 			"verified before and kept", NULL});
 	}
-	if (!chain_walked(v, r, c, &window))
-		return false;
-	verdict_until(v, window.until);
-	keep(r, digest, window);
-	return true;
+	if (!chain_read_pem(pem, &c, &f))
+		return verdict_check_fault(
+		    v, false, "nvidia.chain", SOURCE_HARDWARE, &f);
+	ok = chain_walked(v, r, &c, &window);
+	if (ok) {
+		verdict_until(v, window.until);
+		keep(r, digest, window, c.at[0]);
+		*leaf = c.at[0];
+		X509_up_ref(*leaf);
+	}
+	chain_free(&c);
+	return ok;
 }
 
 /* TCG DICE attestation architecture 6.1.1: the FWIDs are the last member that
@@ -340,15 +370,12 @@ mode_judge(struct verdict *v, struct nvidia_device *d)
 }
 
 static bool
-device_judge(struct verdict *v, const struct nvidia_rules *r,
-    const struct chain *c, struct text pem, struct nvidia_device *d)
+device_judge(struct verdict *v, const struct nvidia_rules *r, X509 *leaf,
+    struct nvidia_device *d)
 {
-	X509 *leaf = c->at[0];
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	bool ok;
 
-	if (!chain_judge(v, r, c, pem))
-		return false;
 	ok = key_is_curve(key, "P-384") &&
 	     signature_p384(key, d->report.signed_part, d->report.signature);
 	if (!verdict_check(v, ok,
@@ -369,8 +396,8 @@ nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
     enum nvidia_kind kind, struct bytes evidence, struct text chain_pem,
     struct nvidia_device *out)
 {
-	struct chain c = {.count = 0};
 	struct fault f = {0};
+	X509 *leaf = NULL;
 	bool ok;
 
 	memset(out, 0, sizeof(*out));
@@ -378,11 +405,9 @@ nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
 	ok = spdm_report_read(evidence, &out->report, &f);
 	if (!verdict_check_fault(v, ok, "nvidia.report", SOURCE_HARDWARE, &f))
 		return false;
-	if (!chain_read_pem(chain_pem, &c, &f))
-		return verdict_check_fault(
-		    v, false, "nvidia.chain", SOURCE_HARDWARE, &f);
-	ok = device_judge(v, r, &c, chain_pem, out);
-	chain_free(&c);
+	ok = chain_judge(v, r, chain_pem, &leaf) &&
+	     device_judge(v, r, leaf, out);
+	X509_free(leaf);
 	return ok;
 }
 

@@ -31,9 +31,11 @@ struct nvidia_kept {
 	struct {
 		uint8_t digest[32];
 		struct window window;
+		X509 *leaf;
 	} at[NVIDIA_KEPT_MAX];
 	size_t next; /* the entry to overwrite */
 };
+void nvidia_kept_clear(struct nvidia_kept *k); /* frees what it holds */
 
 struct nvidia_rules {
 	const struct anchors *anchors;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "attestation/nvidia.h"
 #include "attestation/snp.h"
 #include "attestation/tdx.h"
 #include "base/file.h"
@@ -321,6 +322,60 @@ bench_snp(struct arena *a, const char *folder, double p384, double rsa)
 	snp_key_free(&c.kept);
 }
 
+struct gpu_case {
+	struct bytes report, chain;
+	struct nvidia_rules rules;
+	struct nvidia_kept kept;
+};
+
+static bool
+gpu_run(const struct gpu_case *c, struct nvidia_kept *kept)
+{
+	struct arena *a = arena_new();
+	struct nvidia_rules r = c->rules;
+	struct nvidia_device d;
+	struct verdict v;
+	bool held;
+
+	r.kept = kept;
+	verdict_init(&v, a, r.now_ms);
+	held =
+	    nvidia_device_judge(&v, &r, NVIDIA_GPU, c->report,
+		(struct text){(const char *)c->chain.at, c->chain.len}, &d) &&
+	    verdict_conclude(&v);
+	arena_free(&a);
+	return held;
+}
+
+static bool
+gpu_cold(void *arg)
+{
+	return gpu_run(arg, NULL);
+}
+
+static bool
+gpu_kept(void *arg)
+{
+	struct gpu_case *c = arg;
+
+	return gpu_run(c, &c->kept);
+}
+
+static void
+bench_gpu(struct arena *a, const char *folder, double p384)
+{
+	struct gpu_case *c = arena_alloc(a, sizeof(*c));
+
+	c->report = read_file(a, folder, "nvidia/reports/hopper-550.90.07.bin");
+	c->chain = read_file(a, folder, "nvidia/chains/hopper-550.90.07.pem");
+	c->rules.anchors = anchors_pinned();
+	c->rules.now_ms = time_at("2026-01-15T00:00:00Z");
+	c->rules.nonce = bytes_of(c->report.at + 4, 32);
+	show("GPU, all anew", gpu_cold, c, 2, 5 * p384);
+	show("GPU, chain kept", gpu_kept, c, 4, p384);
+	nvidia_kept_clear(&c->kept);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -342,6 +397,7 @@ main(int argc, char **argv)
 	of_rsa = show("bare RSA-4096 verification", bare_run, &rsa, 20, 0);
 	bench_tdx(a, argv[1], of_p256);
 	bench_snp(a, argv[1], of_p384, of_rsa);
+	bench_gpu(a, argv[1], of_p384);
 	arena_free(&a);
 	return 0;
 }

@@ -372,6 +372,7 @@ chains_are_kept(void **state)
 	assert_string_equal(judged(m, report, chain, &d, CODE_OK), "");
 	assert_int_equal(kept->next, 1);
 	m->rules.kept = NULL;
+	nvidia_kept_clear(kept);
 }
 
 static void
