@@ -44,7 +44,7 @@ export class Program {
 		this.child = spawn(command, args, { cwd, uid, gid,
 			detached: true, stdio: ["ignore", "pipe", "pipe"],
 			env: { ...process.env,
-				ASAN_OPTIONS: "abort_on_error=0:detect_leaks=1",
+				ASAN_OPTIONS: "abort_on_error=0:detect_leaks=1:quarantine_size_mb=8",
 				UBSAN_OPTIONS: "print_stacktrace=1",
 				...env } });
 		running.add(this);
