@@ -321,11 +321,13 @@ export class Assay {
 			}
 		}
 		this.closers = [];
-		if (wrongs.length === 0)
-			fs.rmSync(this.folder, { recursive: true, force: true });
-		else
+		if (wrongs.length > 0) {
 			wrongs[0].message += `\n(logs are in ${this.folder})`;
-		if (wrongs.length > 0)
 			throw wrongs[0];
+		}
+		if (!process.env.ASSAY_KEEP) {
+			fs.rmSync(this.folder, { recursive: true,
+				force: true });
+		}
 	}
 }

@@ -155,9 +155,13 @@ export class NodeProvider {
 
 	// From now on the test answers each request itself, in order.
 	hold() {
+		this.arrivals = new Mailbox();
 		this.answer = () => {};
 		return this;
 	}
+
+	// Back to answering by itself.
+	release() { this.answer = completion; }
 
 	next() {
 		return this.arrivals.take("a request at the provider");

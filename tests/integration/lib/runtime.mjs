@@ -221,6 +221,7 @@ export class ScriptedRuntime {
 
 	// From now on the test answers each request itself, in order.
 	hold() {
+		this.arrivals = new Mailbox();
 		this.act = () => true;
 		return this;
 	}

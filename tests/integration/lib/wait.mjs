@@ -34,6 +34,8 @@ export async function within(what, promise, patienceMs = PATIENCE_MS) {
 	const late = new Promise((_, reject) => {
 		timer = setTimeout(() => reject(new Error(
 			`waited ${patienceMs} ms for ${what}`)), patienceMs);
+		// One that nobody awaits any more must not hold the process up.
+		timer.unref();
 	});
 	try {
 		return await Promise.race([promise, late]);
