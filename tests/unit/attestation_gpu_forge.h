@@ -36,6 +36,7 @@ struct machine {
 	struct nvidia_rules rules;
 	uint8_t raw[8192]; /* a report under construction */
 	size_t len;
+	const char *version; /* in manifests; NULL: the driver's */
 };
 
 static const uint8_t dice[] = {0x30, 0x3d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
@@ -225,7 +226,7 @@ manifest(struct machine *m, const char *resources, const char *reference,
 	    "<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/"
 	    "2015/schema.xsd\" xmlns:h=\"http://www.w3.org/2001/04/xmlenc#"
 	    "sha384\" name=\"GH100\"><Entity name=\"x\"/><Meta "
-	    "colloquialVersion=\"550.1\" edition=\"GPU\" product=\"GH100\"/>"
+	    "colloquialVersion=\"%s\" edition=\"GPU\" product=\"GH100\"/>"
 	    "<Payload>%s</Payload><ds:Signature xmlns:ds=\"" DSIG
 	    "\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"http://"
 	    "www.w3.org/2006/12/xml-c14n11\"/><ds:SignatureMethod Algorithm="
@@ -238,8 +239,8 @@ manifest(struct machine *m, const char *resources, const char *reference,
 	    "<ds:X509Data><ds:X509Certificate>%s</ds:X509Certificate>"
 	    "<ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data>"
 	    "</ds:KeyInfo></ds:Signature></SoftwareIdentity>",
-	    resources, reference, base64_of(m->a, m->rim[0].x509),
-	    base64_of(m->a, m->rim[1].x509));
+	    m->version != NULL ? m->version : "550.1", resources, reference,
+	    base64_of(m->a, m->rim[0].x509), base64_of(m->a, m->rim[1].x509));
 	xmlDoc *doc = xmlReadMemory(text, (int)strlen(text), "m", NULL, 0);
 	xmlChar *out = NULL;
 	const char *found;
