@@ -220,6 +220,18 @@ attempt_end_name(const struct exchange *x)
 	return is_polite(x->relayed.fault.kind) ? "refused" : "failed";
 }
 
+/* What a refusal says of the provider is believed before its event comes. */
+static void
+learn(struct exchange *x)
+{
+	struct offer_provider *p =
+	    offers_provider(x->house->offers, x->route.did);
+
+	if (p != NULL && x->relayed.fault.kind == FAULT_OUTSIDE_WINDOW &&
+	    x->route.pool == POOL_MARKETPLACE)
+		p->window_open = false;
+}
+
 enum step
 attempt_got(struct exchange *x)
 {
@@ -237,6 +249,7 @@ attempt_got(struct exchange *x)
 	exchange_leave_offer(x);
 	if (r->end == RELAY_WHOLE)
 		return LEDGER;
+	learn(x);
 	suspect(x);
 	return may_retry(x) ? ROUTE : LEDGER;
 }

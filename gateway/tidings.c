@@ -41,6 +41,12 @@ tidings_new(struct loop *l, struct link *link,
 	return t;
 }
 
+bool
+tidings_is_absent(const struct tidings *t)
+{
+	return t->is_absent;
+}
+
 void
 tidings_close(struct tidings *t)
 {

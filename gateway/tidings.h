@@ -24,6 +24,8 @@ struct tidings *tidings_new(struct loop *l, struct link *link,
     const struct tidings_events *events, void *arg);
 /* Asks, unless it is being asked already or the daemon has none. */
 void tidings_open(struct tidings *t);
+/* The daemon tells nothing: what it said once must not hold for ever. */
+bool tidings_is_absent(const struct tidings *t);
 /* No more, for good: an open stream would hold up a drain. */
 void tidings_close(struct tidings *t);
 void tidings_free(struct tidings **t);

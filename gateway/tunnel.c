@@ -249,6 +249,8 @@ publish(struct tunnel *t)
 	offers_state(t->all->house.offers, t->source, facts, count);
 	p->capacity = capacity_of(t);
 	p->is_in_doubt = false;
+	if (tidings_is_absent(t->tidings))
+		p->window_open = true;
 	offers_set_direct(t->all->house.offers, p, st->direct, st->direct_count,
 	    st->direct_spki);
 }
