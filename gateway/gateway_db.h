@@ -36,6 +36,7 @@ enum change_area {
 	CHANGE_DEVICE,
 	CHANGE_CATALOG,
 	CHANGE_SCORE,
+	CHANGE_POLICY,
 	CHANGE_AREAS
 };
 const char *change_area_name(enum change_area x);
@@ -162,8 +163,10 @@ struct pending *gateway_db_open_tunnel(
     struct pg *pg, const struct tunnel_row *t, done_answer *fn, void *arg);
 struct pending *gateway_db_touch_tunnels(struct pg *pg, const char *const *ids,
     size_t count, done_answer *fn, void *arg);
-struct pending *gateway_db_close_tunnel(struct pg *pg, const char *id,
-    const char *code, const char *reason, done_answer *fn, void *arg);
+/* Said and not waited for: nobody need be there any more when it is done. A
+ * failure goes to the log, which must outlive pg. */
+void gateway_db_close_tunnel(struct pg *pg, const char *id, const char *code,
+    const char *reason, const struct log *log);
 /* At start: what an earlier life of this instance left open. */
 struct pending *gateway_db_close_left(
     struct pg *pg, const char *instance, done_answer *fn, void *arg);

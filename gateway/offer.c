@@ -371,12 +371,10 @@ offer_provider_has_room(const struct offer_provider *p)
 double
 offer_provider_load(const struct offer_provider *p)
 {
-	double own;
+	double load = p->load;
 
 	if (p->capacity == 0)
 		return 1;
-	own = (double)p->active / (double)p->capacity;
-	if (own < p->load)
-		own = p->load;
-	return own > 1 ? 1 : own;
+	load += (double)p->active / (double)p->capacity;
+	return load > 1 ? 1 : load;
 }

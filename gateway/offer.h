@@ -35,7 +35,7 @@ struct offer_provider {
 	char workspace[UUID_TEXT];
 	/* As the daemon states and streams them. */
 	unsigned capacity; /* concurrent requests, at least 1 */
-	double load;	   /* 0..1, all it has under way; 0: unknown */
+	double load;	   /* 0..1, what others sent it; 0: unknown */
 	bool window_open;  /* the marketplace is welcome */
 	bool is_draining;
 	bool is_in_doubt; /* a probe failed: nothing new until it holds */

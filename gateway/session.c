@@ -80,21 +80,12 @@ session_touch(struct session *s, const struct statement *st,
 	}
 }
 
-/* The log is the worker's own, and only a callback's argument wants it
- * without const. */
-static void
-on_ended(void *arg, const struct fault *f)
-{
-	if (f != NULL)
-		complain(arg, f);
-}
-
 void
 session_ended(struct session *s, const struct fault *why)
 {
 	session_forget(s);
-	gateway_db_close_tunnel(s->pg, s->id, fault_code(why->kind), why->why,
-	    on_ended, (void *)(uintptr_t)s->log);
+	gateway_db_close_tunnel(
+	    s->pg, s->id, fault_code(why->kind), why->why, s->log);
 }
 
 struct closing {

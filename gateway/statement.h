@@ -62,7 +62,7 @@ struct statement {
 	const char *runtime_version;
 	const struct statement_model *models;
 	size_t model_count;
-	int64_t max_concurrency;       /* 0: it says no bound */
+	int64_t max_concurrency;       /* 0: not said */
 	int64_t max_tokens_per_minute; /* 0: no cap */
 	size_t window_count;	       /* the daemon keeps its windows itself */
 	const char *direct[4];	       /* https URLs */

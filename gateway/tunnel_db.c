@@ -29,13 +29,26 @@ gateway_db_touch_tunnels(struct pg *pg, const char *const *ids, size_t count,
 	return ask_send(x, pg, TOUCH_TUNNELS, params);
 }
 
-struct pending *
+static void
+on_closed(void *arg, const struct pg_rows *rows, const struct fault *f)
+{
+	const struct log *log = arg;
+
+	(void)rows;
+	if (f != NULL)
+		log_warn(log, "session_not_closed",
+		    LOG_STR("code", fault_code(f->kind)),
+		    LOG_STR("why", f->why));
+}
+
+void
 gateway_db_close_tunnel(struct pg *pg, const char *id, const char *code,
-    const char *reason, done_answer *fn, void *arg)
+    const char *reason, const struct log *log)
 {
 	const char *params[] = {id, code, reason};
 
-	return ask_send(ask_done(fn, arg), pg, CLOSE_TUNNEL, params);
+	(void)pg_ask(
+	    pg, CLOSE_TUNNEL, params, on_closed, (void *)(uintptr_t)log);
 }
 
 struct pending *

@@ -410,6 +410,7 @@ test_digest(void **state)
 
 		assert_true(statement_read(text_of(texts[i]), a, &s, NULL));
 		assert_memory_equal(s.digest, expected, 32);
+		assert_int_equal(s.max_concurrency, 0);
 		statement_free(&s);
 		arena_free(&a);
 	}
