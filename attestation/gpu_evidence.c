@@ -185,6 +185,25 @@ entry_read(struct arena *a, const json_t *entry, struct bytes *evidence,
 	return true;
 }
 
+/* Where an entry names the nonce beside its report, it names that one. */
+static bool
+entry_nonce(
+    struct session *s, const json_t *entry, const struct nvidia_device *d)
+{
+	const char *said = json_string_value(json_object_get(entry, "nonce"));
+	uint8_t raw[SPDM_NONCE];
+	size_t len;
+
+	if (said == NULL)
+		return true;
+	return verdict_check(s->v,
+	    hex_decode(text_of(said), raw, sizeof(raw), &len) &&
+		bytes_equal(bytes_of(raw, len), d->report.nonce),
+	    (struct check){"nvidia.entry_nonce", SOURCE_PROVIDER, CODE_NONCE,
+		verdict_text(s->v, text_of(said)),
+		verdict_hex(s->v, d->report.nonce)});
+}
+
 static bool
 entry_judge(struct session *s, const json_t *entry, enum nvidia_kind kind,
     struct nvidia_device *d)
@@ -199,7 +218,8 @@ entry_judge(struct session *s, const json_t *entry, enum nvidia_kind kind,
 		    s->v, false, "nvidia.report", SOURCE_PROVIDER, &f);
 	if (!nvidia_device_judge(s->v, &s->rules, kind, evidence, chain, d))
 		return false;
-	ok = policy_judge(s, d);
+	ok = entry_nonce(s, entry, d);
+	ok &= policy_judge(s, d);
 	return manifests_judge(s, d) && ok;
 }
 

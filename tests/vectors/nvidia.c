@@ -128,15 +128,75 @@ decoded(
 	return true;
 }
 
+/* What an entry says of itself must be what its report says. */
+static bool
+entry_agrees(const struct setup *s, const json_t *o,
+    const struct nvidia_device *d, struct verdict *v)
+{
+	const char *nonce = json_string_value(json_object_get(o, "nonce"));
+	const char *arch = json_string_value(json_object_get(o, "arch"));
+	uint8_t said[32];
+	bool ok =
+	    nonce == NULL || (hex_decode(text_of(nonce), said, 32, NULL) &&
+				 memcmp(said, s->nonce, 32) == 0);
+
+	ok &= arch == NULL || strcmp(arch, nvidia_architecture(d)) == 0;
+	return verdict_check(v, ok,
+	    (struct check){"nvidia.entry", SOURCE_PROVIDER, CODE_MISMATCH,
+		"another nonce or architecture than the report's", NULL});
+}
+
+/* False where the case itself cannot be read; the verdict says the rest. */
+static bool
+entry_run(struct vector *x, const struct setup *s, const json_t *o,
+    struct verdict *v, struct nvidia_device *d)
+{
+	struct bytes report, chain;
+
+	if (!decoded(x, o, "evidence", &report) ||
+	    !decoded(x, o, "certificate", &chain))
+		return false;
+	if (nvidia_device_judge(v, &s->rules, NVIDIA_GPU, report,
+		(struct text){(const char *)chain.at, chain.len}, d))
+		entry_agrees(s, o, d, v);
+	return true;
+}
+
+static bool
+set_run(struct vector *x, struct setup *s, const json_t *list)
+{
+	size_t count = json_array_size(list), i;
+	struct nvidia_device *d = arena_alloc(x->a, (count + 1) * sizeof(*d));
+	const char *nonce = vector_string(x, "nonce");
+	struct verdict v;
+
+	if (nonce == NULL)
+		nonce = json_string_value(
+		    json_object_get(json_array_get(list, 0), "nonce"));
+	if (count > DEVICES_MAX)
+		return vector_fail(x, "%zu devices", count);
+	if (!setup_read(x, nonce, s))
+		return false;
+	verdict_init(&v, x->a, s->rules.now_ms);
+	for (i = 0; i < count && v.code == CODE_OK; i++) {
+		v.subject = arena_printf(x->a, "gpu %zu", i);
+		if (!entry_run(x, s, json_array_get(list, i), &v, &d[i]))
+			return false;
+	}
+	v.subject = NULL;
+	if (v.code == CODE_OK)
+		nvidia_set_judge(&v, d, count,
+		    json_integer_value(json_object_get(x->c, "devices")));
+	verdict_conclude(&v);
+	return vector_expect(x, &v, vector_string(x, "expect"));
+}
+
 static bool
 set(struct vector *x, struct setup *s)
 {
-	struct nvidia_device *d = arena_alloc(x->a, DEVICES_MAX * sizeof(*d));
-	struct bytes file, report, chain;
+	struct bytes file;
 	struct fault f = {0};
-	struct verdict v;
 	json_t *list = NULL;
-	size_t count = 0;
 	bool ok;
 
 	if (!vector_member_file(x, "file", &file))
@@ -144,34 +204,9 @@ set(struct vector *x, struct setup *s)
 	if (!json_read((struct text){(const char *)file.at, file.len}, file.len,
 		&list, &f))
 		return vector_fail(x, "%s", f.why);
-	ok = setup_read(x,
-	    json_string_value(
-		json_object_get(json_array_get(list, 0), "nonce")),
-	    s);
-	if (ok)
-		verdict_init(&v, x->a, s->rules.now_ms);
-	for (; ok && count < json_array_size(list) && count < DEVICES_MAX;
-	     count++) {
-		const json_t *o = json_array_get(list, count);
-
-		ok = decoded(x, o, "evidence", &report) &&
-		     decoded(x, o, "certificate", &chain);
-		v.subject = arena_printf(x->a, "gpu %zu", count);
-		if (ok &&
-		    !nvidia_device_judge(&v, &s->rules, NVIDIA_GPU, report,
-			(struct text){(const char *)chain.at, chain.len},
-			&d[count]))
-			break;
-	}
+	ok = set_run(x, s, list);
 	json_free(&list);
-	if (!ok)
-		return false;
-	v.subject = NULL;
-	if (v.code == CODE_OK)
-		nvidia_set_judge(&v, d, count,
-		    json_integer_value(json_object_get(x->c, "devices")));
-	verdict_conclude(&v);
-	return vector_expect(x, &v, vector_string(x, "expect"));
+	return ok;
 }
 
 bool
