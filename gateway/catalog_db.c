@@ -13,6 +13,7 @@ static const char *const area_names[CHANGE_AREAS] = {
     [CHANGE_DEVICE] = "device",
     [CHANGE_CATALOG] = "catalog",
     [CHANGE_SCORE] = "score",
+    [CHANGE_POLICY] = "policy",
 };
 
 const char *

@@ -189,6 +189,41 @@ const struct pg_statement gateway_statements[] = {
 	" excluded.artifact_id THEN p.first_seen_at"
 	" ELSE excluded.first_seen_at END,"
 	" checked_at = excluded.checked_at", 9},
+
+[LOAD_POLICY] = {"load_policy",
+	"SELECT version, document::text FROM assay.attestation_policy"
+	" WHERE active", 0},
+/* The count makes the old rows go before the new one comes. */
+[WRITE_VERDICT] = {"write_verdict",
+	"WITH old AS (DELETE FROM assay.attestation_verdict WHERE did = $2"
+	" AND judged_at < now() - interval '30 days' RETURNING 1)"
+	" INSERT INTO assay.attestation_verdict (id, did, slot, session_id,"
+	" judged_at, status, reason, failed_check, why, renew_by, measurement,"
+	" signing_address, policy_digest, checks, bound, evidence,"
+	" gateway_instance)"
+	" SELECT $1::uuid, $2, $3::integer, $4::uuid, " TIME("$5::bigint")
+	", $6, $7, $8, $9, " TIME("$10::bigint") ", $11, $12, $13,"
+	" $14::jsonb, $15::jsonb, $16::jsonb, $17"
+	" FROM (SELECT count(*) FROM old) AS first"
+	" ON CONFLICT DO NOTHING", 17},
+[FIND_COLLATERAL] = {"find_collateral",
+	"SELECT body, source, " MS("fetched_at") " FROM assay.collateral"
+	" WHERE name = $1", 1},
+[KEEP_COLLATERAL] = {"keep_collateral",
+	"INSERT INTO assay.collateral AS c (name, body, source, fetched_at)"
+	" VALUES ($1, $2::bytea, $3, " TIME("$4::bigint") ")"
+	" ON CONFLICT (name) DO UPDATE SET body = excluded.body,"
+	" source = excluded.source, fetched_at = excluded.fetched_at"
+	" WHERE c.fetched_at < excluded.fetched_at", 4},
+[KEEP_SIGNATURE] = {"keep_signature",
+	"INSERT INTO assay.exchange_signature (chat_id, account_id,"
+	" request_id, did, text, signature, signing_address, signing_algo,"
+	" complete) VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8,"
+	" $9::boolean) ON CONFLICT (account_id, chat_id) DO NOTHING", 9},
+[FIND_SIGNATURE] = {"find_signature",
+	"SELECT text, signature, signing_address, signing_algo, complete, did"
+	" FROM assay.exchange_signature"
+	" WHERE account_id = $1::uuid AND chat_id = $2", 2},
 };
 /* clang-format on */
 const size_t gateway_statement_count = STATEMENTS;

@@ -6,6 +6,7 @@
 #ifndef GATEWAY_GATEWAY_DB_PRIV_H
 #define GATEWAY_GATEWAY_DB_PRIV_H
 
+#include "gateway/attestation_db.h"
 #include "gateway/gateway_db.h"
 
 enum {
@@ -23,6 +24,12 @@ enum {
 	CLOSE_TUNNEL,
 	CLOSE_LEFT,
 	WRITE_FINGERPRINTS,
+	LOAD_POLICY,
+	WRITE_VERDICT,
+	FIND_COLLATERAL,
+	KEEP_COLLATERAL,
+	KEEP_SIGNATURE,
+	FIND_SIGNATURE,
 	STATEMENTS
 };
 
@@ -39,6 +46,9 @@ struct ask {
 		request_answer *request;
 		kept_answer *kept;
 		done_answer *done;
+		policy_answer *policy;
+		collateral_answer *collateral;
+		signature_answer *signature;
 	} fn;
 	void *arg;
 	enum catalog_part part;

@@ -38,6 +38,9 @@ struct sync {
 	struct reading parts[CATALOG_PARTS];
 	struct pending *versions;
 	int64_t key_version; /* -1: not known yet */
+	int64_t policy_version;
+	void (*on_policy)(void *arg);
+	void *policy_arg;
 	struct timer *poll;
 	struct sync_counts counts;
 };
@@ -107,6 +110,13 @@ sync_refresh(struct sync *s)
 }
 
 static void
+tell_policy(struct sync *s)
+{
+	if (s->on_policy != NULL)
+		s->on_policy(s->policy_arg);
+}
+
+static void
 on_notify(void *arg, const char *name, const char *payload)
 {
 	struct sync *s = arg;
@@ -114,6 +124,8 @@ on_notify(void *arg, const char *name, const char *payload)
 	(void)name;
 	if (strcmp(payload, change_area_name(CHANGE_KEY)) == 0)
 		s->events.on_keys(s->arg);
+	if (strcmp(payload, change_area_name(CHANGE_POLICY)) == 0)
+		tell_policy(s);
 	for (int i = 0; i < CATALOG_PARTS; i++) {
 		if (strcmp(payload, change_area_name(area_of[i])) == 0)
 			read_part(&s->parts[i]);
@@ -126,6 +138,7 @@ on_fresh(void *arg)
 	struct sync *s = arg;
 
 	s->events.on_keys(s->arg);
+	tell_policy(s);
 	sync_refresh(s);
 }
 
@@ -150,6 +163,9 @@ on_versions(void *arg, const struct change_versions *v, const struct fault *f)
 	s->key_version = v->at[CHANGE_KEY];
 	if (key >= 0 && key != s->key_version)
 		s->events.on_keys(s->arg);
+	if (s->policy_version != v->at[CHANGE_POLICY])
+		tell_policy(s);
+	s->policy_version = v->at[CHANGE_POLICY];
 }
 
 static void
@@ -175,7 +191,7 @@ sync_new(struct loop *l, struct pg *pg, const char *conninfo,
 	s->events = *events;
 	s->arg = arg;
 	s->log = *log;
-	s->key_version = -1;
+	s->key_version = s->policy_version = -1;
 	for (int i = 0; i < CATALOG_PARTS; i++) {
 		s->parts[i].sync = s;
 		s->parts[i].part = (enum catalog_part)i;
@@ -186,6 +202,13 @@ sync_new(struct loop *l, struct pg *pg, const char *conninfo,
 	s->listener = pg_listen(l, conninfo, "assay-gateway", channels, 1,
 	    on_notify, on_fresh, s, log);
 	return s;
+}
+
+void
+sync_on_policy(struct sync *s, void (*fn)(void *arg), void *arg)
+{
+	s->on_policy = fn;
+	s->policy_arg = arg;
 }
 
 void

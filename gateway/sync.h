@@ -26,6 +26,9 @@ struct sync;
 struct sync *sync_new(struct loop *l, struct pg *pg, const char *conninfo,
     struct catalogs *holder, const struct sync_events *events, void *arg,
     const struct log *log);
+/* fn(arg) whenever the attestation policy changed, or may have; also once at
+ * the start. Set before the loop runs. */
+void sync_on_policy(struct sync *s, void (*fn)(void *arg), void *arg);
 void sync_free(struct sync **s);
 /* Every part has been read at least once: the worker may take traffic. */
 bool sync_is_ready(const struct sync *s);
