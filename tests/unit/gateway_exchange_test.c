@@ -737,7 +737,7 @@ test_dry_run(void **state)
 	    "{\"task\":\"chat\",\"model\":\"test:model\"}");
 	assert_int_equal(s.buyer.status, 200);
 	assert_non_null(
-	    strstr(fake_buyer_text(&s.buyer), "\"provider\":\"did:assay:p0\""));
+	    strstr(fake_buyer_text(&s.buyer), "\"did\":\"did:assay:p0\""));
 	assert_int_equal(s.minted, 0);
 	assert_int_equal(s.paths[0].calls, 0);
 	assert_string_equal(migrated_value(server.conninfo,
