@@ -53,7 +53,9 @@ say_done(struct conn *c)
 	SSL *ssl = bufferevent_openssl_get_ssl(c->bev);
 
 	c->said = true;
-	if (ssl != NULL && SSL_is_init_finished(ssl))
+	/* Not in the middle of a record, nor of a reply that was cut. */
+	if (ssl != NULL && SSL_is_init_finished(ssl) &&
+	    evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		SSL_shutdown(ssl);
 	ERR_clear_error();
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
@@ -392,6 +394,8 @@ on_conn_closed(struct evhttp_connection *evcon, void *arg)
 	struct server *s = c->server;
 
 	(void)evcon;
+	if (!c->said)
+		say_done(c); /* evhttp has no word of farewell */
 	evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->in_hook);
 	evbuffer_remove_cb_entry(bufferevent_get_output(c->bev), c->out_hook);
 	exchange_lost(c);

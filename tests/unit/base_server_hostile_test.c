@@ -3,6 +3,7 @@
  * The HTTP/1.1 server against clients that mean harm, or are merely broken:
  * every deadline, bound and refusal, over plain sockets and TLS.
  */
+#include "base/guard.h"
 #include "tests/unit/server_world.h"
 
 /* ---------------------------------------------------------------- deadlines */
@@ -221,6 +222,141 @@ test_out_of_descriptors(void **state)
 		close(fd[i]);
 }
 
+/* ------------------------------------------ the guard and what is behind it */
+
+static unsigned
+any(unsigned *seed, unsigned below)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return (*seed >> 16) % below;
+}
+
+static void
+add_chunks(struct evbuffer *out, unsigned *seed)
+{
+	for (unsigned n = any(seed, 4); n > 0; n--) {
+		unsigned size = any(seed, 30) + 1;
+
+		evbuffer_add_printf(
+		    out, any(seed, 2) ? "%x\r\n" : "%X\r\n", size);
+		for (; size > 0; size--)
+			evbuffer_add(out, any(seed, 8) == 0 ? "\n" : "G", 1);
+		evbuffer_add_printf(out, "\r\n");
+	}
+	evbuffer_add_printf(out, "0\r\n\r\n");
+}
+
+/* A request, valid as far as it goes; what a mutation makes of it is the
+ * guard's to say. */
+static void
+add_request(struct evbuffer *out, unsigned *seed)
+{
+	static const char *const heads[] = {
+	    "GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+	    "GET /a?b HTTP/1.1\r\nHost: x:1\r\nX-Y:z \r\n\r\n",
+	    "DELETE / HTTP/1.1\r\nHOST:x\r\nContent-Length: 0\r\n\r\n",
+	    "HEAD / HTTP/1.1\r\nhost:\tx\r\nA:\r\n\r\n",
+	    "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+	    "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length:7\r\n\r\nGET / H",
+	    "PUT /p HTTP/1.1\r\nContent-Length: 02\r\nHost: x\r\n\r\n\r\n",
+	    "PATCH /p HTTP/1.1\r\nHost: x\r\n"
+	    "Transfer-Encoding:  chunked\t\r\n\r\n",
+	    "POST /p HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+	    "tRANSFER-eNCODING: CHUNKED\r\n\r\n",
+	};
+	unsigned n = any(seed, sizeof heads / sizeof *heads);
+
+	evbuffer_add_printf(out, "%s", heads[n]);
+	if (n >= 7)
+		add_chunks(out, seed);
+}
+
+static void
+mutate(char *text, unsigned *seed)
+{
+	static const char odd[] = "\r\n\t :;,0123456789abcdefGHx/%-+.\v";
+	size_t len = strlen(text);
+	size_t at = any(seed, (unsigned)len);
+
+	switch (any(seed, 4)) {
+	case 0:
+		text[at] = odd[any(seed, sizeof odd - 1)];
+		break;
+	case 1:
+		memmove(text + at, text + at + 1, len - at);
+		break;
+	case 2:
+		memmove(text + at + 1, text + at, len - at + 1);
+		break;
+	default:
+		break; /* as it is */
+	}
+}
+
+/* Where the guard sees n whole requests and no more, so does evhttp. The last
+ * ends the connection. */
+static bool
+try_agreement(struct world *w, const char *text)
+{
+	struct guard_limits limits = {
+	    w->limits.head_bytes, w->limits.fields, w->limits.body_bytes};
+	struct guard g;
+	struct fault f;
+	int fd;
+
+	guard_init(&g, &limits);
+	if (!guard_feed(&g, bytes_of(text, strlen(text)), &f) ||
+	    g.stage != GUARD_IDLE)
+		return false;
+	w->requests = 0;
+	fd = client(w);
+	say(fd, text);
+	until_eof(w, fd);
+	if (w->requests != g.requests)
+		fail_msg("%u requests, not %u: %s", w->requests,
+		    (unsigned)g.requests, text);
+	if (strstr(w->got, "HTTP/1.1 4") != NULL)
+		fail_msg("refused behind the guard: %s", text);
+	close(fd);
+	return true;
+}
+
+static void
+make_probe(char *text, size_t size, unsigned *seed)
+{
+	struct evbuffer *b = evbuffer_new();
+	int len;
+
+	for (unsigned n = any(seed, 3) + 1; n > 0; n--)
+		add_request(b, seed);
+	len = evbuffer_remove(b, text, size / 2);
+	assert_true(len > 0);
+	text[len] = '\0';
+	evbuffer_free(b);
+	mutate(text, seed);
+	len = (int)strlen(text);
+	snprintf(text + len, size - (size_t)len,
+	    "GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+}
+
+static void
+test_guard_and_parser_agree(void **state)
+{
+	struct world *w = *state;
+	unsigned seed = 1;
+	unsigned tried = 0;
+
+	serve_now(w, NULL);
+	for (int i = 0; i < 3000; i++) {
+		char text[4096];
+
+		make_probe(text, sizeof text, &seed);
+		if (strstr(text, "HTTP/1.0") == NULL) /* that ends it, too */
+			tried += try_agreement(w, text);
+	}
+	assert_true(tried > 1000);
+}
+
 /* --------------------------------------------------------------------- TLS */
 
 struct tls_world {
@@ -326,6 +462,28 @@ test_refusal_over_tls(void **state)
 }
 
 static void
+test_last_reply_ends_properly_over_tls(void **state)
+{
+	static const char ask[] = "GET / HTTP/1.1\r\nHost: localhost\r\n"
+				  "Connection: close\r\n\r\n";
+	struct world *w = *state;
+	struct tls_world t = {0};
+	char text[4096];
+	int fd, n;
+
+	tls_up(&t);
+	serve_now(w, t.server);
+	fd = tls_client(w, &t);
+	assert_int_equal(SSL_write(t.ssl, ask, sizeof ask - 1), sizeof ask - 1);
+	while ((n = SSL_read(t.ssl, text, sizeof text)) > 0 ||
+	       SSL_get_error(t.ssl, n) == SSL_ERROR_WANT_READ)
+		turn(w, -1);
+	assert_int_equal(SSL_get_error(t.ssl, n), SSL_ERROR_ZERO_RETURN);
+	close(fd);
+	tls_done(&t);
+}
+
+static void
 test_large_reply_over_tls(void **state)
 {
 	struct world *w = *state;
@@ -406,8 +564,10 @@ main(void)
 	    TEST(test_input_is_bounded_while_streaming),
 	    TEST(test_too_many_connections),
 	    TEST(test_out_of_descriptors),
+	    TEST(test_guard_and_parser_agree),
 	    TEST(test_one_record_per_reply),
 	    TEST(test_refusal_over_tls),
+	    TEST(test_last_reply_ends_properly_over_tls),
 	    TEST(test_large_reply_over_tls),
 	    TEST(test_plain_client_on_tls),
 	    TEST(test_bad_address),
