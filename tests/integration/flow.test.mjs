@@ -50,14 +50,13 @@ function residentBytes() {
 function pour(stream, bytes) {
 	const piece = Buffer.from(`data: ${"x".repeat(PIECE - 8)}\n\n`);
 	const poured = { bytes: 0 };
+	const closed = new Promise((resolve) => stream.once("close", resolve));
 	poured.done = (async () => {
 		while (poured.bytes < bytes && !stream.destroyed) {
 			poured.bytes += piece.length;
 			if (!stream.write(piece)) {
-				await new Promise((resolve) => {
-					stream.once("drain", resolve);
-					stream.once("close", resolve);
-				});
+				await Promise.race([closed, new Promise((resolve) =>
+					stream.once("drain", resolve))]);
 			}
 		}
 		if (!stream.destroyed)

@@ -117,6 +117,7 @@ export class Assay {
 			"listen.key": this.serverLeaf.key,
 			"log.level": "debug",
 			"state.folder": this.path("gateway"),
+			"timeouts.drain": "5s",
 			"tunnel.certificate": this.serverLeaf.certificate,
 			"tunnel.device_ca": this.deviceCa,
 			"tunnel.key": this.serverLeaf.key,
