@@ -19,6 +19,11 @@ system_npm() {
 	PATH=$system_path npm "$@"
 }
 
+npm_install() {
+	system_npm install --no-save --loglevel=error --ignore-scripts \
+		--omit=optional --no-audit --no-fund "$@"
+}
+
 missing_packages() {
 	local package
 	for package in "${packages[@]}"; do
@@ -104,14 +109,13 @@ install_node() {
 install_npm_packages() {
 	[ node_modules/.package-lock.json -ot package-lock.json ] || return 0
 	step "installing the tests' npm packages (the prebuilt llama.cpp is 85 MB)"
+	# Not `npm ci`: it wants every optional platform package in the lock
+	# file, which npm leaves out where it was written.
 	if [ "$(uname -m)" = x86_64 ]; then
-		system_npm ci --silent --ignore-scripts --omit=optional \
-			--no-audit --no-fund >&2
+		npm_install >&2
 	else
-		system_npm ci --silent --force --ignore-scripts --omit=optional \
-			--no-audit --no-fund >&2
-		system_npm install --silent --no-save --force --ignore-scripts \
-			--omit=optional --no-audit --no-fund \
+		npm_install --force >&2
+		npm_install --force \
 			"@node-llama-cpp/linux-$(node_architecture)" >&2
 	fi
 	touch node_modules/.package-lock.json
