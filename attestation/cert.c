@@ -556,15 +556,20 @@ cert_check_link(const struct cert *c, const struct cert *issuer,
 }
 
 bool
-cert_check_anchor(const struct cert *c, const struct anchors *anchors,
-    enum anchor_kind kind, struct fault *f)
+cert_check_anchor(const struct cert *c, EVP_PKEY *key,
+    const struct anchors *anchors, enum anchor_kind kind, struct fault *f)
 {
 	uint8_t spki[32];
 
 	cert_spki_sha256(c, spki);
-	return anchors_trust(anchors, kind, spki) ||
-	       fault_set(f, FAULT_UNTRUSTED, "the chain does not end at %s",
-		   anchor_name(kind));
+	if (!anchors_trust(anchors, kind, spki))
+		return fault_set(f, FAULT_UNTRUSTED,
+		    "the chain does not end at %s", anchor_name(kind));
+	if (key == NULL || !bytes_equal(c->issuer, c->subject) ||
+	    !signature_holds(c, key))
+		return fault_set(f, FAULT_TAMPERED,
+		    "the root's own signature does not hold");
+	return true;
 }
 
 bool

@@ -64,9 +64,10 @@ bool cert_check_leaf(const struct cert *c, struct fault *f);
 bool cert_check_link(const struct cert *c, const struct cert *issuer,
     EVP_PKEY *issuer_key, size_t below, enum chain_signing signing,
     struct fault *f);
-/* The key is the pinned one. UNTRUSTED. */
-bool cert_check_anchor(const struct cert *c, const struct anchors *anchors,
-    enum anchor_kind kind, struct fault *f);
+/* The key is the pinned one, and the rest of the certificate is signed by it:
+ * a root is taken whole. UNTRUSTED, TAMPERED. `key` is the certificate's. */
+bool cert_check_anchor(const struct cert *c, EVP_PKEY *key,
+    const struct anchors *anchors, enum anchor_kind kind, struct fault *f);
 
 /* A list issued by the certificate's subject under its key: as
  * crl_verify_untimed. */

@@ -187,7 +187,7 @@ walk(struct snp_key *k, EVP_PKEY *root_key, struct fault *f)
 	bool held;
 
 	if (!cert_check_anchor(
-		&k->root, k->anchors, lines[k->product].ark, f) ||
+		&k->root, root_key, k->anchors, lines[k->product].ark, f) ||
 	    !cert_check_link(
 		&k->issuer, &k->root, root_key, 1, CHAIN_RSA_PSS, f))
 		return false;

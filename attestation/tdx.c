@@ -130,9 +130,13 @@ walk_upper(struct examined *x, const struct chain_blocks *b, struct cert *ca,
 	const struct tdx_collateral *c = x->c;
 	struct cert root;
 
-	if (!cert_read(b->at[2], &root, f) ||
-	    !cert_check_anchor(&root, c->anchors, ANCHOR_INTEL_SGX_ROOT, f) ||
-	    !cert_read(b->at[1], ca, f) ||
+	if (bytes_equal(b->at[2], c->root.der))
+		root = c->root;
+	else if (!cert_read(b->at[2], &root, f) ||
+		 !cert_check_anchor(
+		     &root, c->root_key, c->anchors, ANCHOR_INTEL_SGX_ROOT, f))
+		return false;
+	if (!cert_read(b->at[1], ca, f) ||
 	    !cert_check_link(ca, &root, c->root_key, 1, CHAIN_ECDSA, f))
 		return false;
 	/* 4.1.2.1: the CA plays its part by name. */

@@ -19,6 +19,23 @@ need(struct verdict *v, bool holds, const char *name, const struct fault *f)
 	return verdict_need_fault(v, holds, name, SOURCE_VERIFIER, f);
 }
 
+/* Another certificate of the pinned key is as good as the first: the later
+ * views only ask for its name. */
+static bool
+take_root(struct tdx_collateral *c, struct bytes der, struct cert *out,
+    struct fault *f)
+{
+	if (!cert_read(der, out, f))
+		return false;
+	if (c->root_key == NULL)
+		c->root_key = cert_key(out, NULL);
+	if (!cert_check_anchor(
+		out, c->root_key, c->anchors, ANCHOR_INTEL_SGX_ROOT, f))
+		return false;
+	c->root = *out;
+	return true;
+}
+
 /* Two certificates, the second being the root, whose key is kept from the
  * first chain on. */
 static bool
@@ -33,14 +50,10 @@ read_chain(struct tdx_collateral *c, struct text pem, struct cert *leaf,
 	if (b.count != 2)
 		return fault_set(f, FAULT_INVALID,
 		    "issuer chain of %zu certificates, not 2", b.count);
-	if (!cert_read(b.at[1], &root, f) ||
-	    !cert_check_anchor(&root, c->anchors, ANCHOR_INTEL_SGX_ROOT, f))
+	if (c->root_key != NULL && bytes_equal(b.at[1], c->root.der))
+		root = c->root;
+	else if (!take_root(c, b.at[1], &root, f))
 		return false;
-	if (c->root_key == NULL)
-		c->root_key = cert_key(&root, NULL);
-	/* Another certificate of the pinned key is as good: the later views
-	 * only ask for its name. */
-	c->root = root;
 	if (!cert_read(b.at[0], leaf, f) ||
 	    !cert_check_link(leaf, &root, c->root_key, 0, CHAIN_ECDSA, f))
 		return false;

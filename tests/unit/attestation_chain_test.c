@@ -91,7 +91,8 @@ walk_views(struct maker *m, struct fault *f)
 		return false;
 	root_key = cert_key(&root, NULL);
 	middle_key = cert_key(&middle, NULL);
-	held = cert_check_anchor(&root, m->anchors, ANCHOR_NVIDIA_DEVICE, f) &&
+	held = cert_check_anchor(
+		   &root, root_key, m->anchors, ANCHOR_NVIDIA_DEVICE, f) &&
 	       cert_check_leaf(&leaf, f) &&
 	       cert_check_link(&middle, &root, root_key, 1, CHAIN_ECDSA, f) &&
 	       cert_check_link(&leaf, &middle, middle_key, 0, CHAIN_ECDSA, f);
