@@ -138,21 +138,23 @@ binding_contrast_tls(
 }
 
 bool
-binding_actions(struct text actions, const uint8_t nonce[BINDING_NONCE],
-    uint8_t out[REPORT_DATA], struct fault *f)
+binding_actions(struct text actions, enum binding_order order,
+    const uint8_t nonce[BINDING_NONCE], uint8_t out[REPORT_DATA],
+    struct fault *f)
 {
 	struct arena *a = arena_new();
 	json_t *list = NULL;
-	const char *canonical = NULL;
+	const char *text = NULL;
 	bool ok = json_read(actions, ACTIONS_MAX, &list, f);
 
 	if (ok && json_is_array(list))
-		canonical = json_write_canonical(a, list);
-	if (ok && canonical == NULL)
+		text = order == BINDING_SORTED ? json_write_canonical(a, list)
+					       : json_write(a, list);
+	if (ok && text == NULL)
 		ok = fault_set(f, FAULT_INVALID,
 		    "compose actions are not an array of plain values");
 	if (ok) {
-		sha256(bytes_of(canonical, strlen(canonical)), out);
+		sha256(bytes_of(text, strlen(text)), out);
 		memcpy(out + 32, nonce, BINDING_NONCE);
 	}
 	json_free(&list);
@@ -173,6 +175,20 @@ binding_holds(
 	hex_encode(bytes_of(wanted.at, 8), want);
 	return fault_set(f, FAULT_CONFLICT,
 	    "report data %s... is not the binding wanted, %s...", got, want);
+}
+
+bool
+binding_actions_hold(const uint8_t seen[REPORT_DATA], struct text actions,
+    const uint8_t nonce[BINDING_NONCE], struct fault *f)
+{
+	uint8_t wanted[REPORT_DATA];
+
+	if (!binding_actions(actions, BINDING_SORTED, nonce, wanted, f))
+		return false;
+	if (memcmp(seen, wanted, sizeof(wanted)) == 0)
+		return true;
+	return binding_actions(actions, BINDING_AS_WRITTEN, nonce, wanted, f) &&
+	       binding_holds(seen, bytes_of(wanted, sizeof(wanted)), f);
 }
 
 bool

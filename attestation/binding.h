@@ -73,10 +73,17 @@ void binding_contrast(
 void binding_contrast_tls(
     struct bytes public_key, struct bytes nonce, uint8_t out[REPORT_DATA]);
 
-/* Compose manager: SHA-256 of the actions as canonical JSON ‖ nonce. Fails
- * INVALID where the text is no JSON array. */
-bool binding_actions(struct text actions, const uint8_t nonce[BINDING_NONCE],
-    uint8_t out[REPORT_DATA], struct fault *f);
+/* Compose manager: SHA-256 of the actions as compact JSON ‖ nonce. Managers
+ * before June 2026 sort the members of each action; later ones keep the order
+ * in which they write them, and so in which they came. Fails INVALID where
+ * the text is no JSON array. */
+enum binding_order { BINDING_SORTED, BINDING_AS_WRITTEN };
+bool binding_actions(struct text actions, enum binding_order order,
+    const uint8_t nonce[BINDING_NONCE], uint8_t out[REPORT_DATA],
+    struct fault *f);
+/* The report data are those of the actions in one of the two forms. */
+bool binding_actions_hold(const uint8_t seen[REPORT_DATA], struct text actions,
+    const uint8_t nonce[BINDING_NONCE], struct fault *f);
 
 /* Equal in all of `wanted` (32 or 64 bytes). Fails CONFLICT. */
 bool binding_holds(

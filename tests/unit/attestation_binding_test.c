@@ -114,15 +114,27 @@ contrast_and_actions(void **state)
 	binding_contrast(&b, out);
 	assert_memory_equal(out, wanted, 32);
 	assert_int_equal(out[63], 0);
-	assert_true(binding_actions(
-	    text_of("[ {\"b\": 1, \"a\": \"\xc3\xa9\"} ]"), nonce, out, &f));
+	assert_true(
+	    binding_actions(text_of("[ {\"b\": 1, \"a\": \"\xc3\xa9\"} ]"),
+		BINDING_SORTED, nonce, out, &f));
 	sha256(bytes_of("[{\"a\":\"\xc3\xa9\",\"b\":1}]", 18), wanted);
 	assert_memory_equal(out, wanted, 32);
 	assert_memory_equal(out + 32, nonce, 32);
-	assert_false(binding_actions(text_of("{}"), nonce, out, &f));
-	assert_false(binding_actions(text_of("[1.5]"), nonce, out, &f));
+	assert_true(binding_actions_hold(
+	    out, text_of("[{\"a\":\"\xc3\xa9\",\"b\":1}]"), nonce, &f));
+	assert_true(binding_actions(text_of("[{\"b\": 1, \"a\": 2}]"),
+	    BINDING_AS_WRITTEN, nonce, out, &f));
+	assert_true(binding_actions_hold(
+	    out, text_of("[{\"b\":1,\"a\":2}]"), nonce, &f));
+	assert_false(binding_actions_hold(
+	    out, text_of("[{\"a\":2,\"b\":1}]"), nonce, &f));
+	assert_int_equal(f.kind, FAULT_CONFLICT);
 	assert_false(
-	    binding_actions(text_of("[{\"a\":1,\"a\":2}]"), nonce, out, &f));
+	    binding_actions(text_of("{}"), BINDING_SORTED, nonce, out, &f));
+	assert_false(
+	    binding_actions(text_of("[1.5]"), BINDING_SORTED, nonce, out, &f));
+	assert_false(binding_actions(
+	    text_of("[{\"a\":1,\"a\":2}]"), BINDING_SORTED, nonce, out, &f));
 }
 
 /* A key set and a receipt made and signed here. */

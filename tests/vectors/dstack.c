@@ -124,15 +124,14 @@ vector_dstack_actions(struct vector *x)
 {
 	const char *report = vector_string(x, "report_data");
 	char *text = json_dumps(json_object_get(x->c, "actions"), JSON_COMPACT);
-	uint8_t seen[64], wanted[64];
+	uint8_t seen[64];
 	struct fault f = {0};
 	bool ok;
 
 	if (report == NULL || text == NULL ||
 	    !hex_decode(text_of(report), seen, sizeof(seen), NULL))
 		return vector_fail(x, "no actions or report data");
-	ok = binding_actions(text_of(text), seen + 32, wanted, &f) &&
-	     binding_holds(seen, bytes_of(wanted, sizeof(wanted)), &f);
+	ok = binding_actions_hold(seen, text_of(text), seen + 32, &f);
 	free(text);
 	return vector_expect_plain(x, ok, verdict_code_of_fault(&f),
 	    "dstack.actions", vector_string(x, "expect"));

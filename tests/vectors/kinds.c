@@ -33,6 +33,7 @@ const struct vector_kind vector_kinds[] = {
 	{"privatemode", "privatemode/single-cases.json", NULL,
 	    vector_privatemode_single},
 	{"aci", "aci/cases.json", NULL, vector_aci},
+	{"whole answers", "near/reports.json", NULL, vector_answer},
 	{NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

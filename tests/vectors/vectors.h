@@ -96,6 +96,7 @@ bool vector_near_e2ee(struct vector *x);
 bool vector_privatemode(struct vector *x);
 bool vector_privatemode_single(struct vector *x);
 bool vector_aci(struct vector *x);
+bool vector_answer(struct vector *x);
 
 /* Flips and cuts of every file of the accepted real cases (mutate.c). Prints
  * what was tried; false if a change was accepted that is not known to lie
