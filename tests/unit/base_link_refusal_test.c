@@ -264,6 +264,70 @@ listen_plain(struct world *w)
 	listen_now(w);
 }
 
+/* Moves what there is from the socket to the client's TLS; how much? */
+static size_t
+receive(struct world *w, int fd, BIO *in)
+{
+	char bytes[16384];
+	size_t all = 0;
+
+	for (int i = 0; i < 20; i++) {
+		ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+
+		if (n > 0) {
+			BIO_write(in, bytes, (int)n);
+			all += (size_t)n;
+		}
+		event_base_loop(loop_base(w->loop), EVLOOP_NONBLOCK);
+	}
+	return all;
+}
+
+static void
+transmit(int fd, BIO *out)
+{
+	char bytes[16384];
+	int n = BIO_read(out, bytes, sizeof bytes);
+
+	assert_true(n > 0);
+	say(fd, bytes, (size_t)n);
+}
+
+/* No data after the server's own flight, before the client's Finished. */
+static void
+test_nothing_before_finished(void **state)
+{
+	struct world *w = *state;
+	SSL *ssl = SSL_new(w->client_tls);
+	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+	char first[24];
+	int fd;
+
+	listen_now(w);
+	fd = raw_client(w);
+	SSL_set_bio(ssl, in, out);
+	assert_int_equal(SSL_connect(ssl), -1);
+	transmit(fd, out);
+	while (receive(w, fd, in) == 0)
+		;
+	assert_int_equal(SSL_connect(ssl), 1); /* and Finished waits in out */
+	assert_int_equal(receive(w, fd, in), 0);
+	assert_int_equal(BIO_pending(in), 0);
+	assert_false(w->accepted.up);
+	transmit(fd, out);
+	while (receive(w, fd, in) == 0)
+		;
+	/* The first thing said is HTTP/2's; there was no ticket. */
+	assert_int_equal(SSL_read(ssl, first, 24), 24);
+	assert_memory_equal(first, PREFACE, 24);
+	assert_false(SSL_SESSION_is_resumable(SSL_get_session(ssl)));
+	SSL_free(ssl);
+	close(fd);
+	while (!w->accepted.down)
+		turn(w);
+	assert_false(w->accepted.up); /* no SETTINGS, no link */
+}
+
 static void
 test_silent_handshake(void **state)
 {
@@ -491,6 +555,7 @@ main(void)
 	    TEST(test_no_such_name),
 	    TEST(test_freed_while_resolving),
 	    TEST(test_no_address),
+	    TEST(test_nothing_before_finished),
 	    TEST(test_silent_handshake),
 	    TEST(test_handshakes_are_bounded),
 	    TEST(test_links_are_bounded),
