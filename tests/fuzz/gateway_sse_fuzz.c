@@ -1,72 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Any bytes as an event stream, whole and cut at every place that the first
- * byte says: the reader must stand at the same point, and hold no more than
- * there is.
- */
-#include <stdlib.h>
+/* gateway/sse: the same bytes in one piece and in many end in one state. */
+#include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "gateway/event.h"
 #include "gateway/sse.h"
-#include "gateway/usage.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
-
-static void
-check_pieces(const char *at, size_t len, size_t step, const struct sse *whole)
-{
-	struct sse s = {0};
-
-	for (size_t i = 0; i < len; i += step) {
-		size_t n = len - i < step ? len - i : step;
-
-		sse_feed(&s, at + i, n);
-		if (sse_hold(&s) > i + n)
-			abort();
-	}
-	if (sse_hold(&s) != sse_hold(whole) || s.is_done != whole->is_done ||
-	    sse_at_boundary(&s) != sse_at_boundary(whole))
-		abort();
-}
-
-static void
-check_usage(const char *at, size_t len, size_t step)
-{
-	static struct usage_tail whole, pieces;
-	struct usage a, b;
-
-	whole.len = pieces.len = 0;
-	usage_tail_add(&whole, at, len);
-	for (size_t i = 0; i < len; i += step)
-		usage_tail_add(
-		    &pieces, at + i, len - i < step ? len - i : step);
-	a = usage_read((struct text){whole.at, whole.len});
-	b = usage_read((struct text){pieces.at, pieces.len});
-	if (a.is_known != b.is_known || a.tokens_in != b.tokens_in ||
-	    a.tokens_out != b.tokens_out)
-		abort();
-	if (a.is_known && (a.tokens_in < 0 || a.tokens_out < 0))
-		abort();
-}
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
-LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *text = (const char *)at + 1;
-	struct event_line line;
-	struct sse whole = {0};
-	struct fault f;
-	size_t step;
+	struct sse whole = {.line_len = 0}, parts = {.line_len = 0};
+	const char *at = (const char *)data;
+	size_t step = size == 0 ? 1 : data[0] % 7 + 1u;
 
-	if (len < 2)
-		return 0;
-	step = (size_t)at[0] % 32 + 1;
-	len--;
-	sse_feed(&whole, text, len);
-	check_pieces(text, len, step, &whole);
-	check_usage(text, len, step);
-	if (len <= EVENT_LINE)
-		(void)event_read((struct text){text, len}, &line, &f);
+	sse_feed(&whole, at, size);
+	for (size_t i = 0; i < size; i += step)
+		sse_feed(&parts, at + i, size - i < step ? size - i : step);
+	assert(sse_hold(&whole) == sse_hold(&parts));
+	assert(sse_at_boundary(&whole) == sse_at_boundary(&parts));
+	assert(whole.is_done == parts.is_done);
+	assert(sse_hold(&whole) <= size);
 	return 0;
 }
