@@ -13,7 +13,7 @@ struct client {
 	void (*on_drained)(void *arg);
 	void *drained_arg;
 	uint64_t sent;
-	bool is_started;
+	int status; /* 0: no reply was begun */
 	bool is_gone;
 };
 
@@ -77,8 +77,8 @@ client_on_drained(struct client *c, void (*fn)(void *arg), void *arg)
 void
 client_start(struct client *c, int status, const struct http_fields *fs)
 {
-	assert(!c->is_started);
-	c->is_started = true;
+	assert(c->status == 0 && status != 0);
+	c->status = status;
 	if (!c->is_gone)
 		http_reply_start(c->request, status, fs);
 }
@@ -86,7 +86,13 @@ client_start(struct client *c, int status, const struct http_fields *fs)
 bool
 client_is_started(const struct client *c)
 {
-	return c->is_started;
+	return c->status != 0;
+}
+
+int
+client_status(const struct client *c)
+{
+	return c->status;
 }
 
 void
@@ -94,7 +100,7 @@ client_write(struct client *c, struct evbuffer *data)
 {
 	size_t len = evbuffer_get_length(data);
 
-	assert(c->is_started);
+	assert(c->status != 0);
 	c->sent += len;
 	if (c->is_gone)
 		evbuffer_drain(data, len);
@@ -117,7 +123,7 @@ client_sent(const struct client *c)
 void
 client_end(struct client *c)
 {
-	assert(c->is_started);
+	assert(c->status != 0);
 	if (!c->is_gone)
 		http_reply_end(c->request);
 }

@@ -25,6 +25,7 @@ void client_on_drained(struct client *c, void (*fn)(void *arg), void *arg);
 /* Once. */
 void client_start(struct client *c, int status, const struct http_fields *fs);
 bool client_is_started(const struct client *c);
+int client_status(const struct client *c); /* as started with; 0: not yet */
 /* Moves all of data out of it. */
 void client_write(struct client *c, struct evbuffer *data);
 /* Bytes written that the buyer's socket has not taken. */

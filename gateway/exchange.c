@@ -583,9 +583,32 @@ answer_buyer(struct exchange *x)
 }
 
 static void
+enter_house(struct exchange *x, struct house *h)
+{
+	x->house = h;
+	x->next = h->first;
+	if (h->first != NULL)
+		h->first->before = x;
+	h->first = x;
+	h->open++;
+}
+
+static void
+leave_house(struct exchange *x)
+{
+	if (x->next != NULL)
+		x->next->before = x->before;
+	if (x->before != NULL)
+		x->before->next = x->next;
+	else
+		x->house->first = x->next;
+	x->house->open--;
+}
+
+static void
 exchange_free(struct exchange *x)
 {
-	x->house->open--;
+	leave_house(x);
 	client_close(&x->client);
 	timer_free(&x->patience);
 	evbuffer_free(x->held);
@@ -601,8 +624,7 @@ exchange_start(struct http_request *r, void *arg)
 	struct exchange *x = mem_new(sizeof(*x));
 	uint8_t random[10];
 
-	x->house = arg;
-	x->house->open++;
+	enter_house(x, arg);
 	x->client = client_new(r);
 	x->arena = r->arena;
 	x->began_us = r->began_us;
@@ -613,4 +635,12 @@ exchange_start(struct http_request *r, void *arg)
 	x->held = evbuffer_new();
 	client_on_gone(x->client, on_gone, x);
 	exchange_advance(x);
+}
+
+void
+exchanges_end(struct house *h)
+{
+	while (h->first != NULL)
+		close_early(h->first, FAULT_DRAINING,
+		    "this gateway is going away");
 }

@@ -32,11 +32,15 @@ struct house {
 	struct counters *counters;
 	struct query_bounds bounds;
 	struct route_policy policy;
-	unsigned open; /* exchanges under way */
+	struct exchange *first; /* of those under way */
+	unsigned open;          /* how many they are */
 };
 
 /* An http_handler; arg is the house. Takes the request, and returns nothing
  * on purpose: an exchange may be over before it could. */
 void exchange_start(struct http_request *r, void *arg);
+/* Time is up: each exchange under way ends, is answered as far as it can be,
+ * and is recorded as drained. */
+void exchanges_end(struct house *h);
 
 #endif

@@ -36,6 +36,7 @@ enum step {
 };
 
 struct exchange {
+	struct exchange *next, *before; /* among those of the house */
 	struct house *house;
 	struct client *client;
 	struct arena *arena; /* the request's */

@@ -31,7 +31,7 @@ status_of(const struct exchange *x)
 	if (x->fault.kind == FAULT_BUYER_GONE)
 		return 499;
 	if (client_is_started(x->client))
-		return x->relayed.status;
+		return client_status(x->client);
 	if (x->fault.kind != FAULT_NONE)
 		return reply_status(x->fault.kind);
 	return x->status;

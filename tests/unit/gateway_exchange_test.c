@@ -645,6 +645,30 @@ test_buyer_leaves(void **state)
 }
 
 static void
+test_time_is_up(void **state)
+{
+	struct fake_path *p;
+	struct scene s;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	begin(&s);
+	offer(&s, 0);
+	send_to(&s, "POST", CHAT, "lv_live_good", BODY);
+	p = open_path(&s);
+	exchanges_end(&s.house);
+	assert_int_equal(p->cancels, 1);
+	assert_error(&s, 503, "draining");
+	assert_row(&s, "outcome, status, attempts", "drained 503 1");
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT outcome FROM assay.request_attempt", s.arena),
+	    "drained");
+	end(&s);
+}
+
+static void
 test_handoff(void **state)
 {
 	struct scene s;
@@ -838,6 +862,7 @@ main(void)
 	    cmocka_unit_test(test_all_fail),
 	    cmocka_unit_test(test_truncated_stream),
 	    cmocka_unit_test(test_buyer_leaves),
+	    cmocka_unit_test(test_time_is_up),
 	    cmocka_unit_test(test_handoff),
 	    cmocka_unit_test(test_idempotency),
 	    cmocka_unit_test(test_dry_run),
