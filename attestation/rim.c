@@ -391,7 +391,8 @@ struct parts {
 	xmlNode *signature;
 };
 
-/* The children of the root: Entity as often as it likes, the others once. */
+/* The children of the root: Entity and Link as often as they like, the others
+ * once. */
 static bool
 parts_find(xmlNode *root, struct parts *p, struct fault *f)
 {
@@ -412,7 +413,8 @@ parts_find(xmlNode *root, struct parts *p, struct fault *f)
 	     n = element(n->next)) {
 		size_t i = 0;
 
-		if (is(n, SWID_NS, "Entity") && is_leaf(n))
+		if (is_leaf(n) &&
+		    (is(n, SWID_NS, "Entity") || is(n, SWID_NS, "Link")))
 			continue;
 		while (i < 3 && !is(n, known[i].ns, known[i].name))
 			i++;
