@@ -97,6 +97,29 @@ test_vectors() {
 	fi
 }
 
+# Changes every STRIDE-th byte of every accepted real vector: hours at 1.
+test_mutations() {
+	local folder=${1:-../shared/vectors} kind=${2:-all} stride=${3:-61}
+
+	if [ ! -d "$folder" ]; then
+		say "mutations: skipped, no folder $folder"
+		count mutations 0 0 1
+		return
+	fi
+	build asan vectors || {
+		count mutations 0 1 0
+		return
+	}
+	step "mutations of $folder, $kind, one byte in $stride"
+	if build/asan/tests/vectors --mutate "$folder" "$kind" "$stride" \
+		>build/mutations.log 2>&1; then
+		count mutations 1 0 0
+	else
+		count mutations 0 1 0
+	fi
+	tail -n 12 build/mutations.log >&2
+}
+
 test_lint() {
 	build asan || {
 		count lint 0 1 0
@@ -142,7 +165,7 @@ run_test() {
 
 	case ${1:-} in
 	'') parts=(lint unit vectors fuzz integration) ;;
-	vectors | integration)
+	vectors | mutations | integration)
 		parts=("$1")
 		shift
 		arguments=("$@")
@@ -155,7 +178,7 @@ run_test() {
 	trap 'rm -f "$counts"' EXIT
 	for part in "${parts[@]}"; do
 		case $part in
-		unit | fuzz | vectors | lint | integration)
+		unit | fuzz | vectors | mutations | lint | integration)
 			"test_$part" "${arguments[@]}"
 			;;
 		*) die "no tests '$part': unit integration fuzz lint vectors" ;;

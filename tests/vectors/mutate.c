@@ -14,10 +14,13 @@
 #include "base/json.h"
 #include "tests/vectors/vectors.h"
 
-enum { INDEX_MAX_BYTES = 8 << 20, SHOWN = 5 };
+enum { INDEX_MAX_BYTES = 8 << 20, SHOWN = 5, REASONS_MAX = 8 };
 
 struct count {
-	size_t tried, refused, outside, accepted;
+	size_t tried, refused, accepted;
+	size_t outside;
+	size_t by[REASONS_MAX]; /* of outside, by the row that covers it */
+	size_t spaces;
 };
 
 struct mutant {
@@ -199,19 +202,22 @@ only_space_left(const struct mutant *m)
 	return true;
 }
 
-static const char *
-known_outside(const struct mutant *m)
+/* Counts a change that is known to lie outside; false if it is not. */
+static bool
+known_outside(const struct mutant *m, struct count *n)
 {
-	if (m->cut && only_space_left(m))
-		return "white space at the end";
-	if (m->cut)
-		return NULL;
+	if (m->cut) {
+		n->spaces += only_space_left(m);
+		return only_space_left(m);
+	}
 	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
 		if (strncmp(m->path, outside[i].path,
 			strlen(outside[i].path)) == 0 &&
-		    outside[i].covers(m))
-			return outside[i].why;
-	return NULL;
+		    outside[i].covers(m)) {
+			n->by[i]++;
+			return true;
+		}
+	return false;
 }
 
 static bool
@@ -235,12 +241,11 @@ static void
 try_one(struct mutant *m, struct count *n)
 {
 	struct arena *a = arena_new();
-	const char *why;
 
 	n->tried++;
 	if (!still_accepted(m, NULL, a)) {
 		n->refused++;
-	} else if ((why = known_outside(m)) != NULL) {
+	} else if (known_outside(m, n)) {
 		n->outside++;
 	} else {
 		if (n->accepted++ < SHOWN)
@@ -346,13 +351,19 @@ mutate_kind(const char *folder, const struct vector_kind *k, size_t stride,
 bool
 vector_mutate_all(const char *folder, const char *only, size_t stride)
 {
-	struct count n = {0, 0, 0, 0};
+	struct count n = {.tried = 0};
 
 	for (size_t i = 0; i < vector_kind_count; i++)
 		if (only == NULL || strcmp(only, "all") == 0 ||
 		    strcmp(only, vector_kinds[i].kind) == 0)
 			mutate_kind(folder, &vector_kinds[i],
 			    stride > 0 ? stride : 1, &n);
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
+		if (n.by[i] > 0)
+			printf("%9zu in %s: %s\n", n.by[i], outside[i].path,
+			    outside[i].why);
+	if (n.spaces > 0)
+		printf("%9zu cuts of white space at the end\n", n.spaces);
 	printf("%zu tried, %zu refused, %zu outside what is signed, "
 	       "%zu accepted\n",
 	    n.tried, n.refused, n.outside, n.accepted);
