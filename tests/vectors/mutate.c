@@ -182,11 +182,20 @@ pinned_intermediate(const struct mutant *m)
 	return false;
 }
 
+/* Architecture and nonce stand beside each report as text too. They must not
+ * contradict it, but they need not be there: what counts is in the report. */
+static bool
+name_beside_report(const struct mutant *m)
+{
+	return stands_in(m, "\"arch\"", ":") || stands_in(m, "\"nonce\"", ":");
+}
+
 /* clang-format off */
 static const struct outside outside[] = {
 	{"dstack/event-logs/", "text of boot events, which only their digests "
 	    "represent", boot_event_text},
 	{"apple/attestations/", "Apple's receipt", receipt},
+	{"nvidia/sets/", "names of texts beside a report", name_beside_report},
 	{"nras/jwks/", "keys that signed nothing here", another_key},
 	{"nras/jwks/", "the pinned intermediate beside its key",
 	    pinned_intermediate},
