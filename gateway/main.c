@@ -22,6 +22,8 @@ struct worker {
 	struct tunnels_house tunnels_house;
 	SSL_CTX *mint_tls;
 	SSL_CTX *tunnel_tls;
+	struct fetch *fetch;
+	struct verifications *verifications;
 	struct sync *sync;
 	struct tunnels *tunnels;
 	struct server *admin_server;
@@ -94,6 +96,24 @@ on_database(void *arg, bool is_up)
 	sessions_close(w->house.pg, w->instance, &w->house.log, NULL, NULL);
 }
 
+static void
+on_policy(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->verifications != NULL)
+		verifications_policy_changed(w->verifications);
+}
+
+static void
+on_evidence(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->tunnels != NULL)
+		tunnels_evidence_changed(w->tunnels);
+}
+
 static const struct sync_events sync_events = {on_catalog, on_keys};
 
 static void
@@ -117,6 +137,7 @@ open_database(struct worker *w)
 	    s->database_listen_url != NULL ? s->database_listen_url
 					   : s->database_url,
 	    h->catalogs, &sync_events, w, &h->log);
+	sync_on_policy(w->sync, on_policy, w);
 }
 
 static void
@@ -150,6 +171,36 @@ open_ledger(struct worker *w, unsigned number, struct fault *f)
 	    w->house.loop, w->house.pg, &l, &w->house.log, &w->house.ledger, f);
 }
 
+static const char *
+url_or_none(const char *url)
+{
+	return url != NULL && url[0] != '\0' ? url : NULL;
+}
+
+static bool
+open_verifications(struct worker *w, struct fault *f)
+{
+	const struct settings *s = w->settings;
+	struct fetch_settings fetch = {0};
+	struct collaterals_settings c = {.folder = s->attestation_folder,
+	    .urls = {.pcs = url_or_none(s->attestation_pcs),
+		.root_crl = url_or_none(s->attestation_pcs_root),
+		.kds = url_or_none(s->attestation_kds),
+		.rim = url_or_none(s->attestation_rim),
+		.nras = url_or_none(s->attestation_nras)},
+	    .refresh_ms = s->attestation_refresh,
+	    .within_ms = 20000};
+	struct verifications_settings v = {.instance = w->instance};
+	struct house *h = &w->house;
+
+#ifdef ASSAY_TEST_BUILD
+	v.test_root = s->attestation_test_root;
+#endif
+	w->fetch = fetch_new(h->loop, &fetch);
+	return verifications_new(h->loop, h->pg, w->fetch, &v, &c, on_evidence,
+	    w, &h->log, &w->verifications, f);
+}
+
 static bool
 open_tunnels(struct worker *w, struct fault *f)
 {
@@ -170,6 +221,7 @@ open_tunnels(struct worker *w, struct fault *f)
 	if (!open_tunnel_tls(w, &w->tunnel_tls, f))
 		return false;
 	t.tls = w->tunnel_tls;
+	t.verifications = w->verifications;
 	w->tunnels_house = (struct tunnels_house){
 	    h->loop, h->catalogs, h->offers, h->presence, h->pg, &h->log};
 	if (!tunnels_open(&w->tunnels_house, &t, &w->tunnels, f))
@@ -210,8 +262,9 @@ open_all(struct worker *w, unsigned number, struct fault *f)
 	open_database(w);
 	h->mint = mint_new(h->loop, w->settings->auth_mint, w->mint_tls,
 	    w->settings->auth_name, &h->log);
-	return open_ledger(w, number, f) && open_tunnels(w, f) &&
-	       open_admin(w, f) && buyer_listener_open(h, &w->listener, f);
+	return open_ledger(w, number, f) && open_verifications(w, f) &&
+	       open_tunnels(w, f) && open_admin(w, f) &&
+	       buyer_listener_open(h, &w->listener, f);
 }
 
 static void
@@ -222,6 +275,8 @@ close_all(struct worker *w)
 	server_free(&w->admin_server);
 	buyer_listener_free(&w->listener);
 	tunnels_free(&w->tunnels);
+	verifications_free(&w->verifications);
+	fetch_free(&w->fetch);
 	sync_free(&w->sync);
 	mint_free(&h->mint);
 	ledger_free(&h->ledger);

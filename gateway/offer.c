@@ -72,6 +72,26 @@ offers_set_direct(struct offers *o, struct offer_provider *p,
 	copy(p->direct_spki, sizeof(p->direct_spki), spki);
 }
 
+/* The least of its ways' moments. */
+static void
+reckon_verified(struct offer_provider *p)
+{
+	int64_t least = p->source_count > 0 ? INT64_MAX : 0;
+
+	for (size_t i = 0; i < p->source_count; i++)
+		if (p->sources[i]->verified_until < least)
+			least = p->sources[i]->verified_until;
+	p->verified_until = least;
+}
+
+void
+offers_verify(struct offers *o, struct offer_source *s, int64_t until)
+{
+	(void)o;
+	s->verified_until = until;
+	reckon_verified(s->provider);
+}
+
 struct offer_source *
 offers_open(struct offers *o, const char *did, const char *workspace,
     const char *session, bool is_local)
@@ -96,6 +116,7 @@ offers_open(struct offers *o, const char *did, const char *workspace,
 	s->is_local = is_local;
 	copy(s->session, sizeof(s->session), session);
 	p->sources[p->source_count++] = s;
+	reckon_verified(p);
 	index_add(&o->sources, s->session, strlen(s->session), s);
 	return s;
 }
@@ -231,6 +252,8 @@ offers_close(struct offers *o, struct offer_source **at)
 	mem_free(s);
 	if (p->source_count == 0)
 		provider_drop(o, p);
+	else
+		reckon_verified(p);
 }
 
 static void

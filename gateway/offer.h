@@ -55,6 +55,7 @@ struct offer_source {
 	char session[UUID_TEXT]; /* as presence knows its path */
 	bool is_local;		 /* this worker holds the tunnel */
 	bool is_draining;	 /* GOAWAY: no new streams on this way */
+	int64_t verified_until;	 /* Unix ms; 0: this way is not verified */
 	unsigned active;
 };
 
@@ -83,6 +84,10 @@ struct offer_source *offers_open(struct offers *o, const char *did,
     const char *workspace, const char *session, bool is_local);
 /* The way is gone, with what only it stated. Accepts NULL, leaves NULL. */
 void offers_close(struct offers *o, struct offer_source **s);
+
+/* Evidence binds one way each, so a provider is verified for as long as all
+ * its ways are. Unix ms; 0: not. */
+void offers_verify(struct offers *o, struct offer_source *s, int64_t until);
 
 /* Where its own HTTPS listener is reached; copied, at most DIRECT_ENDPOINTS.
  * spki is hex or "". */

@@ -11,6 +11,16 @@
 
 struct settings {
 	const char *admin_listen;
+	const char *attestation_folder;
+	const char *attestation_kds;
+	const char *attestation_nras;
+	const char *attestation_pcs;
+	const char *attestation_pcs_root;
+	int64_t attestation_refresh;
+	const char *attestation_rim;
+#ifdef ASSAY_TEST_BUILD
+	const char *attestation_test_root;
+#endif
 	const char *auth_ca;
 	const char *auth_certificate;
 	const char *auth_key;

@@ -45,6 +45,7 @@ struct tunnel {
 	struct arena *next_arena; /* of the one asked for */
 	struct statement statement, next_statement;
 	bool has_statement, has_next;
+	struct proof proof; /* what evidence came with it */
 	char nonce[65];
 	const struct catalog *catalog; /* the one it was judged by */
 	struct statement_verdict verdicts[STATEMENT_MODELS];
@@ -211,6 +212,7 @@ keep_statement(struct tunnel *t)
 	t->has_statement = true;
 	t->has_next = false;
 	t->session.slot = t->statement.slot;
+	proof_heard(&t->proof, t->nonce, clock_unix_ms());
 }
 
 /* As stated; otherwise what its SETTINGS allow, within reason. */
@@ -249,6 +251,7 @@ publish(struct tunnel *t)
 	offers_state(t->all->house.offers, t->source, facts, count);
 	p->capacity = capacity_of(t);
 	p->is_in_doubt = false;
+	offers_verify(t->all->house.offers, t->source, t->proof.until);
 	if (tidings_is_absent(t->tidings))
 		p->window_open = true;
 	offers_set_direct(t->all->house.offers, p, st->direct, st->direct_count,
@@ -282,6 +285,8 @@ judge_statement(struct tunnel *t)
 	t->catalog = catalog_ref(catalogs_now(t->all->house.catalogs));
 	t->accepted = statement_judge(
 	    &t->statement, t->catalog, t->identity.workspace, t->verdicts);
+	verification_judge(t->all->settings.verifications, &t->proof,
+	    &t->statement, &t->session);
 	if (t->is_serving)
 		publish(t); /* what no longer holds is withdrawn at once */
 	session_stated(&t->session, &t->statement, t->verdicts);
@@ -315,7 +320,7 @@ ask_admitted(struct tunnel *t)
 	o.body = evbuffer_new();
 	evbuffer_add_printf(o.body, "%s",
 	    statement_answer(a, &t->statement, t->verdicts, t->session.id,
-		"none", "no_evidence"));
+		t->proof.status, t->proof.reason));
 	t->question = link_ask(t->link, &o, ADMITTED_BYTES,
 	    t->all->settings.admitted_ms, on_admitted, t);
 	evbuffer_free(o.body);
@@ -372,19 +377,29 @@ random_between(int64_t least, int64_t most)
 	return least + (int64_t)random_below((uint64_t)(most - least));
 }
 
+/* At a random time; sooner where a verdict would end before. */
+static int64_t
+next_probe_in(const struct tunnel *t)
+{
+	const struct tunnels_settings *s = &t->all->settings;
+	int64_t in = random_between(s->reprobe_least_ms, s->reprobe_most_ms);
+	int64_t renewal = t->proof.renew_at - clock_unix_ms();
+
+	if (t->proof.renew_at == 0 || in < renewal)
+		return in;
+	return renewal > 0 ? renewal : 0;
+}
+
 /* Rests here until something leads back to HELLO or STATED. */
 static enum step
 serve(struct tunnel *t)
 {
-	const struct tunnels_settings *s = &t->all->settings;
-
 	if (t->wants_probe)
 		return HELLO;
 	if (t->wants_judgement)
 		return STATED;
 	tidings_open(t->tidings);
-	timer_start(
-	    t->probe, random_between(s->reprobe_least_ms, s->reprobe_most_ms));
+	timer_start(t->probe, next_probe_in(t));
 	return WAIT;
 }
 
@@ -554,6 +569,7 @@ know(struct tunnel *t, X509 *peer, struct fault *f)
 	memcpy(
 	    t->session.serial, t->identity.serial, sizeof(t->session.serial));
 	t->log = log_child(t->all->house.log, "did", t->session.did);
+	proof_know(&t->proof, peer);
 	return ok;
 }
 
@@ -668,6 +684,7 @@ tunnel_free(struct tunnel *t)
 		statement_free(&t->next_statement);
 	arena_free(&t->arena);
 	arena_free(&t->next_arena);
+	proof_free(&t->proof);
 	catalog_unref(&t->catalog);
 	mem_free(t);
 	tell_drained(all);
@@ -734,6 +751,28 @@ tunnels_catalog_changed(struct tunnels *all)
 	}
 }
 
+/* What routing reads changes now; the daemon is told in turn. */
+static void
+judge_evidence(struct tunnel *t)
+{
+	verification_judge(t->all->settings.verifications, &t->proof,
+	    &t->statement, &t->session);
+	if (t->source != NULL)
+		offers_verify(t->all->house.offers, t->source, t->proof.until);
+	t->wants_judgement = true;
+	wake(t);
+}
+
+void
+tunnels_evidence_changed(struct tunnels *all)
+{
+	struct tunnel *t;
+
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
+		if (t->has_statement && t->statement.evidence != NULL)
+			judge_evidence(t);
+}
+
 void
 tunnels_drain(struct tunnels *all, void (*fn)(void *arg), void *arg)
 {
@@ -775,7 +814,8 @@ describe(const struct tunnel *t)
 			t->verdicts[i].reason == STATEMENT_ACCEPTED
 			    ? "accepted"
 			    : statement_reason_name(t->verdicts[i].reason)));
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:o,"
+			 " s:{s:s?, s:s?}}",
 	    "session", t->session.id, "did", t->session.did, "workspace",
 	    t->identity.workspace, "slot", (json_int_t)t->session.slot,
 	    "remote", t->session.remote, "since", since, "step",
@@ -784,7 +824,8 @@ describe(const struct tunnel *t)
 	    : t->step < CLOSE ? steps[t->step].name
 			      : "close",
 	    "streams", (int)link_streams(t->link), "rtt_us",
-	    (json_int_t)link_rtt_us(t->link), "models", models);
+	    (json_int_t)link_rtt_us(t->link), "models", models, "verified",
+	    "status", t->proof.status, "reason", t->proof.reason);
 }
 
 json_t *

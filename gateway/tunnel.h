@@ -16,6 +16,7 @@
 #include "gateway/offer.h"
 #include "gateway/presence.h"
 #include "gateway/probe.h"
+#include "gateway/verification.h"
 
 struct tunnels_settings {
 	const char *address;
@@ -29,6 +30,7 @@ struct tunnels_settings {
 	int64_t reprobe_most_ms;  /* between these two after the last */
 	int64_t lease_ms;	  /* tunnel_session is touched so often */
 	int64_t drain_ms;
+	struct verifications *verifications; /* NULL: nobody is verified */
 };
 /* What tunnels work with; all borrowed. */
 struct tunnels_house {
@@ -50,6 +52,8 @@ void tunnels_set_tls(struct tunnels *t, SSL_CTX *tls);
 void tunnels_devices_changed(struct tunnels *t);
 /* The catalog changed: each statement is judged again. */
 void tunnels_catalog_changed(struct tunnels *t);
+/* The policy or collateral changed: each proof is judged again, at once. */
+void tunnels_evidence_changed(struct tunnels *t);
 /* Accept no more, drain each; fn(arg), once, when the last has ended. */
 void tunnels_drain(struct tunnels *t, void (*fn)(void *arg), void *arg);
 /* For the admin listener: an array of objects. The caller owns it. */

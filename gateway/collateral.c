@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See collateral.h. One entry a name, whether it is held or only sought. An
+ * entry seeks alone: first Postgres, then its source, one URL after the
+ * other. Names come from evidence: their number is bounded, and a name that
+ * was sought in vain is left alone for a while.
+ */
+#include "gateway/collateral.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "gateway/attestation_db.h"
+
+enum {
+	ENTRIES_MAX = 256,
+	SEEKS_MAX = 16,	       /* under way at once */
+	PAUSE_MS = 30000,      /* between two attempts for one name */
+	LOOK_EVERY_MS = 60000, /* for what grows old */
+	USED_MS = 2 * 86400000 /* what nobody asked for is not refreshed */
+};
+
+struct entry {
+	TAILQ_ENTRY(entry) link;
+	struct collaterals *all;
+	char *name;
+	uint8_t *body; /* NULL: only sought */
+	size_t len;
+	int64_t fetched_at; /* Unix ms */
+	int64_t file_ms;    /* mtime of the file it was last read from */
+	int64_t used_ms;    /* monotonic, as are the two below */
+	int64_t tried_ms;   /* 0: never */
+	/* The seek under way. */
+	struct pending *question;
+	struct arena *arena;
+	struct collateral_plan plan;
+	struct collateral_answer_part parts[COLLATERAL_STEPS_MAX];
+	size_t step;
+};
+
+struct collaterals {
+	struct loop *loop;
+	struct pg *pg;
+	struct fetch *fetch;
+	struct collaterals_settings settings;
+	void (*on_new)(void *arg);
+	void *arg;
+	struct log log;
+	const struct log *worker_log; /* outlives unanswered questions */
+	TAILQ_HEAD(, entry) list;     /* the longest unused first */
+	size_t count;
+	size_t seeking;
+	struct timer *look;
+	struct pending *telling;
+};
+
+/* ----------------------------------------------------------------- entries */
+
+static void
+seek_end(struct entry *e)
+{
+	if (e->arena == NULL)
+		return;
+	pending_cancel(&e->question);
+	arena_free(&e->arena);
+	e->all->seeking--;
+}
+
+static void
+entry_free(struct entry *e)
+{
+	seek_end(e);
+	TAILQ_REMOVE(&e->all->list, e, link);
+	e->all->count--;
+	mem_free(e->name);
+	mem_free(e->body);
+	mem_free(e);
+}
+
+/* The longest unused makes room, but not one that is being sought. */
+static bool
+make_room(struct collaterals *c)
+{
+	struct entry *e;
+
+	if (c->count < ENTRIES_MAX)
+		return true;
+	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link)) {
+		if (e->arena == NULL) {
+			entry_free(e);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct entry *
+entry_of(struct collaterals *c, const char *name)
+{
+	struct entry *e;
+
+	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link)) {
+		if (strcmp(e->name, name) == 0) {
+			TAILQ_REMOVE(&c->list, e, link);
+			TAILQ_INSERT_TAIL(&c->list, e, link);
+			return e;
+		}
+	}
+	if (!collateral_name_is_sound(name) || !make_room(c))
+		return NULL;
+	e = mem_new(sizeof(*e));
+	e->all = c;
+	e->name = mem_string(name);
+	c->count++;
+	TAILQ_INSERT_TAIL(&c->list, e, link);
+	return e;
+}
+
+static void
+on_telling(void *arg)
+{
+	struct collaterals *c = arg;
+
+	c->telling = NULL;
+	c->on_new(c->arg);
+}
+
+/* Takes the bytes in where they are newer than what is held. */
+static void
+take(struct entry *e, struct bytes body, int64_t fetched_at, bool tell)
+{
+	struct collaterals *c = e->all;
+
+	if (e->body != NULL && fetched_at <= e->fetched_at)
+		return;
+	mem_free(e->body);
+	e->body = mem_copy(body.at, body.len);
+	e->len = body.len;
+	e->fetched_at = fetched_at;
+	if (tell && c->telling == NULL)
+		c->telling = loop_defer(c->loop, on_telling, c);
+}
+
+static bool
+is_old(const struct entry *e)
+{
+	return e->body == NULL ||
+	       clock_unix_ms() - e->fetched_at > e->all->settings.refresh_ms;
+}
+
+/* ------------------------------------------------------------------ folder */
+
+static void
+look_in_folder(struct entry *e)
+{
+	const char *folder = e->all->settings.folder;
+	char path[4096], *at;
+	struct stat st;
+	struct fault f;
+	int64_t ms;
+	size_t len;
+
+	if (folder == NULL ||
+	    snprintf(path, sizeof(path), "%s/%s", folder, e->name) >=
+		(int)sizeof(path) ||
+	    stat(path, &st) != 0)
+		return;
+	ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	if (ms == e->file_ms)
+		return;
+	if (!file_read(path, COLLATERAL_BODY_MAX, &at, &len, &f)) {
+		log_warn(&e->all->log, "collateral_not_read",
+		    LOG_STR("name", e->name), LOG_STR("why", f.why));
+		return;
+	}
+	/* The folder's word stands, also when a file went back in time. */
+	if (e->file_ms != 0 && e->fetched_at == e->file_ms)
+		e->fetched_at = 0;
+	e->file_ms = ms;
+	take(e, bytes_of(at, len), ms, false);
+	mem_free(at);
+}
+
+/* ------------------------------------------------------------------- seeks */
+
+static void
+seek_failed(struct entry *e, const struct fault *f)
+{
+	int64_t age = (clock_unix_ms() - e->fetched_at) / 1000;
+
+	if (e->body != NULL)
+		log_warn(&e->all->log, "collateral_kept",
+		    LOG_STR("name", e->name), LOG_INT("age_s", age),
+		    LOG_STR("why", f->why));
+	else
+		log_warn(&e->all->log, "collateral_missing",
+		    LOG_STR("name", e->name), LOG_STR("why", f->why));
+	seek_end(e);
+}
+
+static void
+on_kept(void *arg, const struct fault *f)
+{
+	const struct log *log = arg;
+
+	if (f != NULL)
+		log_warn(log, "collateral_not_kept",
+		    LOG_STR("code", fault_code(f->kind)),
+		    LOG_STR("why", f->why));
+}
+
+static void
+seek_done(struct entry *e)
+{
+	struct collateral_row row = {.name = e->name,
+	    .source = e->plan.url[e->plan.is_choice ? e->step : 0],
+	    .fetched_at = clock_unix_ms()};
+	struct fault f;
+	bool ok;
+
+	ok = collateral_assemble(e->arena, e->name,
+	    e->plan.is_choice ? &e->parts[e->step] : e->parts,
+	    e->plan.is_choice ? 1 : e->plan.count, &row.body, &f);
+	if (!ok) {
+		seek_failed(e, &f);
+		return;
+	}
+	log_info(&e->all->log, "collateral_fetched", LOG_STR("name", e->name),
+	    LOG_STR("source", row.source), LOG_INT("bytes", row.body.len));
+	take(e, row.body, row.fetched_at, true);
+	gateway_db_keep_collateral(
+	    e->all->pg, &row, on_kept, (void *)(uintptr_t)e->all->worker_log);
+	seek_end(e);
+}
+
+static void seek_step(struct entry *e);
+
+static void
+keep_answer(struct entry *e, const struct http_answer *answer)
+{
+	static const char *const chains[] = {"tcb-info-issuer-chain",
+	    "sgx-tcb-info-issuer-chain", "sgx-enclave-identity-issuer-chain",
+	    "sgx-pck-crl-issuer-chain"};
+	struct collateral_answer_part *p = &e->parts[e->step];
+
+	p->body = bytes_of(arena_copy(e->arena, answer->body, answer->body_len),
+	    answer->body_len);
+	for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
+		const char *v = http_fields_find(&answer->fields, chains[i]);
+
+		if (v != NULL)
+			p->chain = arena_string(e->arena, v);
+	}
+}
+
+static void
+on_fetched(void *arg, const struct http_answer *answer, const struct fault *f)
+{
+	struct entry *e = arg;
+	struct fault why;
+
+	e->question = NULL;
+	if (f == NULL && answer->status == 200) {
+		keep_answer(e, answer);
+		if (!e->plan.is_choice && ++e->step < e->plan.count)
+			seek_step(e);
+		else
+			seek_done(e);
+		return;
+	}
+	if (f == NULL)
+		fault_set(&why, FAULT_UNAVAILABLE, "%.120s answered %d",
+		    e->plan.url[e->step], answer->status);
+	else
+		why = *f;
+	if (e->plan.is_choice && e->step + 1 < e->plan.count) {
+		e->step++;
+		seek_step(e);
+	} else {
+		seek_failed(e, &why);
+	}
+}
+
+static void
+seek_step(struct entry *e)
+{
+	struct http_outgoing o = {
+	    .method = "GET", .path = e->plan.url[e->step]};
+
+	e->question = fetch_ask(e->all->fetch, &o, COLLATERAL_BODY_MAX,
+	    e->all->settings.within_ms, on_fetched, e);
+}
+
+static void
+seek_source(struct entry *e)
+{
+	struct fault f;
+
+	if (e->all->fetch == NULL)
+		fault_set(&f, FAULT_UNAVAILABLE, "nothing is fetched here");
+	else if (collateral_plan_make(
+		     e->arena, &e->all->settings.urls, e->name, &e->plan, &f)) {
+		seek_step(e);
+		return;
+	}
+	seek_failed(e, &f);
+}
+
+static void
+on_row(void *arg, const struct collateral_row *row, const struct fault *f)
+{
+	struct entry *e = arg;
+
+	(void)f; /* Postgres may be away; the source may not */
+	e->question = NULL;
+	if (row != NULL && row->body.len > 0)
+		take(e, row->body, row->fetched_at, true);
+	if (is_old(e))
+		seek_source(e);
+	else
+		seek_end(e);
+}
+
+static void
+seek(struct entry *e)
+{
+	struct collaterals *c = e->all;
+	int64_t now = clock_mono_ms();
+
+	if (e->arena != NULL || c->seeking >= SEEKS_MAX ||
+	    (e->tried_ms != 0 && now - e->tried_ms < PAUSE_MS))
+		return;
+	e->tried_ms = now;
+	e->arena = arena_new();
+	e->step = 0;
+	memset(e->parts, 0, sizeof(e->parts));
+	c->seeking++;
+	e->question = gateway_db_find_collateral(c->pg, e->name, on_row, e);
+}
+
+/* ------------------------------------------------------------------ asking */
+
+size_t
+collaterals_find(struct collaterals *c, const char *const *names, size_t count,
+    struct collateral_item *out)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct entry *e = entry_of(c, names[i]);
+
+		if (e == NULL)
+			continue;
+		e->used_ms = clock_mono_ms();
+		look_in_folder(e);
+		if (is_old(e))
+			seek(e);
+		if (e->body != NULL)
+			out[found++] = (struct collateral_item){
+			    e->name, bytes_of(e->body, e->len), e->fetched_at};
+	}
+	return found;
+}
+
+/* Ahead of need: what is in use and has grown old. */
+static void
+on_look(void *arg)
+{
+	struct collaterals *c = arg;
+	struct entry *e;
+
+	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link)) {
+		if (clock_mono_ms() - e->used_ms > USED_MS)
+			continue;
+		look_in_folder(e);
+		if (is_old(e))
+			seek(e);
+	}
+}
+
+struct collaterals *
+collaterals_new(struct loop *l, struct pg *pg, struct fetch *fetch,
+    const struct collaterals_settings *s, void (*on_new)(void *arg), void *arg,
+    const struct log *log)
+{
+	struct collaterals *c = mem_new(sizeof(*c));
+
+	c->loop = l;
+	c->pg = pg;
+	c->fetch = fetch;
+	c->settings = *s;
+	c->on_new = on_new;
+	c->arg = arg;
+	c->log = *log;
+	c->worker_log = log;
+	TAILQ_INIT(&c->list);
+	c->look = timer_new(l, on_look, c);
+	timer_every(c->look, LOOK_EVERY_MS);
+	return c;
+}
+
+void
+collaterals_free(struct collaterals **cp)
+{
+	struct collaterals *c = *cp;
+
+	if (c == NULL)
+		return;
+	while (!TAILQ_EMPTY(&c->list))
+		entry_free(TAILQ_FIRST(&c->list));
+	pending_cancel(&c->telling);
+	timer_free(&c->look);
+	mem_free(c);
+	*cp = NULL;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See verification.h. The library judges; this file brings it what it needs
+ * (policy, collateral, what the evidence must be bound to) and keeps what
+ * came of it.
+ */
+#include "gateway/verification.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "attestation/chain.h"
+#include "attestation/eip191.h"
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "gateway/attestation_db.h"
+
+enum {
+	AGAIN_MS = 1000,	     /* after a policy that could not be read */
+	RENEW_LEAST_MS = 2000,	     /* between two hellos for renewal */
+	RENEW_AHEAD_MS = 120000,     /* at most this long before the end */
+	SIGNING_KEY = EIP191_ADDRESS /* bytes */
+};
+
+struct verifications {
+	struct loop *loop;
+	struct pg *pg;
+	struct collaterals *collaterals;
+	const struct anchors *anchors;
+#ifdef ASSAY_TEST_BUILD
+	struct anchors *test_anchors;
+#endif
+	const char *instance;
+	void (*on_change)(void *arg);
+	void *arg;
+	struct log log;
+	const struct log *worker_log; /* outlives unanswered questions */
+	struct arena *arena;	      /* of the policy */
+	struct policy *policy;
+	struct pending *loading;
+	bool is_dirty; /* changed while it was read */
+	struct timer *again;
+};
+
+/* ------------------------------------------------------------------- proofs */
+
+void
+proof_know(struct proof *p, X509 *peer)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(peer), &der);
+
+	if (len <= 0)
+		return; /* then nothing can be bound to it */
+	mem_free(p->spki);
+	p->spki = mem_copy(der, (size_t)len);
+	p->spki_len = (size_t)len;
+	OPENSSL_free(der);
+}
+
+void
+proof_heard(struct proof *p, const char *nonce, int64_t now_ms)
+{
+	size_t len;
+
+	if (!hex_decode(text_of(nonce), p->nonce, sizeof(p->nonce), &len) ||
+	    len != sizeof(p->nonce))
+		memset(p->nonce, 0, sizeof(p->nonce));
+	p->heard_at = now_ms;
+}
+
+void
+proof_free(struct proof *p)
+{
+	mem_free(p->spki);
+	memset(p, 0, sizeof(*p));
+}
+
+static void
+conclude(struct proof *p, const char *status, const char *reason)
+{
+	p->status = status;
+	p->reason = reason;
+	p->until = 0;
+	p->renew_at = 0;
+}
+
+/* ------------------------------------------------------------------- policy */
+
+static void load_policy(struct verifications *v);
+
+static void
+on_again(void *arg)
+{
+	load_policy(arg);
+}
+
+static void
+take_policy(struct verifications *v, const char *document)
+{
+	struct policy *old = v->policy;
+	struct arena *arena = arena_new();
+	struct policy *next = NULL;
+	struct fault f;
+
+	if (document != NULL &&
+	    !policy_read(arena, text_of(document), &next, &f))
+		log_error(&v->log, "policy_unusable", LOG_STR("why", f.why));
+	if (old != NULL && next != NULL &&
+	    strcmp(old->digest, next->digest) == 0) {
+		arena_free(&arena);
+		return;
+	}
+	arena_free(&v->arena);
+	v->arena = arena;
+	v->policy = next;
+	if (old == NULL && next == NULL)
+		return;
+	log_info(&v->log, "policy",
+	    LOG_INT("version", next != NULL ? next->version : 0),
+	    LOG_STR("digest", next != NULL ? next->digest : "none"));
+	v->on_change(v->arg);
+}
+
+static void
+on_policy(
+    void *arg, int64_t version, const char *document, const struct fault *f)
+{
+	struct verifications *v = arg;
+	bool again = v->is_dirty;
+
+	(void)version;
+	v->loading = NULL;
+	v->is_dirty = false;
+	if (f != NULL) {
+		/* The last policy goes on; this one is asked for again. */
+		timer_start(v->again, AGAIN_MS);
+		return;
+	}
+	take_policy(v, document);
+	if (again)
+		load_policy(v);
+}
+
+static void
+load_policy(struct verifications *v)
+{
+	if (v->loading != NULL) {
+		v->is_dirty = true;
+		return;
+	}
+	v->loading = gateway_db_load_policy(v->pg, on_policy, v);
+}
+
+void
+verifications_policy_changed(struct verifications *v)
+{
+	load_policy(v);
+}
+
+/* ------------------------------------------------------------------ judging */
+
+struct hearing {
+	struct verifications *all;
+	struct proof *proof;
+	const struct statement *statement;
+	const struct session *session;
+	struct arena *arena;
+	struct verdict verdict;
+	struct examination x;
+	struct evidence_bound bound;
+	uint8_t signing_key[SIGNING_KEY];
+	const char *signing_address; /* or NULL */
+};
+
+/* The signing key is the worker's own word; report data must cover it. */
+static bool
+read_signing_key(struct hearing *h, struct fault *f)
+{
+	const char *address;
+
+	if (!json_get_string_or(h->statement->evidence, "signing_address", 42,
+		NULL, &address, FAULT_INVALID, f))
+		return false;
+	if (address == NULL)
+		return true;
+	if (!eip191_address_read(text_of(address), h->signing_key, f))
+		return false;
+	h->signing_address = address;
+	h->bound.signing_key = bytes_of(h->signing_key, SIGNING_KEY);
+	return true;
+}
+
+static void
+judge(struct hearing *h)
+{
+	const char *names[EVIDENCE_NEEDS_MAX];
+	struct collateral_item items[EVIDENCE_NEEDS_MAX];
+	struct collateral collateral = {.items = items};
+	struct verdict *v = &h->verdict;
+	const json_t *evidence = h->statement->evidence;
+	struct fault f = {0};
+	size_t count = 0;
+
+	if (!verdict_check_fault(v, read_signing_key(h, &f),
+		"binding.signing_key_form", SOURCE_PROVIDER, &f))
+		return;
+	/* Evidence that cannot be read is refused below, for its reason. */
+	if (evidence_needs(h->arena, evidence, names, &count, &f))
+		collateral.count =
+		    collaterals_find(h->all->collaterals, names, count, items);
+	h->x.collateral = &collateral;
+	evidence_judge(&h->x, evidence, v);
+	h->x.collateral = NULL;
+}
+
+static const char *
+measurement(struct hearing *h)
+{
+	const struct evidence_facts *k = &h->x.facts;
+	const uint8_t *parts[] = {
+	    k->mrtd, k->rtmr[0], k->rtmr[1], k->rtmr[2], k->rtmr[3]};
+	char hex[HEX_SIZE(48)];
+	char *out = NULL;
+
+	if (!k->cpu)
+		return NULL;
+	if (!k->is_tdx)
+		return verdict_hex(&h->verdict, bytes_of(k->measurement, 48));
+	for (size_t i = 0; i < 5; i++) {
+		hex_encode(bytes_of(parts[i], 48), hex);
+		out = out == NULL ? arena_string(h->arena, hex)
+				  : arena_printf(h->arena, "%s.%s", out, hex);
+	}
+	return out;
+}
+
+static const char *
+bound_json(struct hearing *h)
+{
+	char nonce[HEX_SIZE(32)], statement[HEX_SIZE(32)];
+	char *spki = arena_alloc(h->arena, BASE64_SIZE(h->proof->spki_len));
+	const char *out;
+	json_t *j;
+
+	hex_encode(bytes_of(h->proof->nonce, 32), nonce);
+	hex_encode(bytes_of(h->statement->digest, 32), statement);
+	base64_encode(bytes_of(h->proof->spki, h->proof->spki_len), spki);
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "nonce", nonce, "did",
+	    h->session->did, "tls_spki", spki, "statement_sha256", statement,
+	    "signing_address", h->signing_address);
+	out = json_write(h->arena, j);
+	json_free(&j);
+	return out;
+}
+
+static void
+on_written(void *arg, const struct fault *f)
+{
+	const struct log *log = arg;
+
+	if (f != NULL)
+		log_warn(log, "verdict_not_written",
+		    LOG_STR("code", fault_code(f->kind)),
+		    LOG_STR("why", f->why));
+}
+
+static void
+write_row(struct hearing *h)
+{
+	const struct verdict *v = &h->verdict;
+	json_t *checks = verdict_json(v);
+	struct verdict_row row = {.did = h->session->did,
+	    .slot = h->session->slot,
+	    .session = h->session->id,
+	    .judged_at = v->judged_at,
+	    .status = h->proof->status,
+	    .reason = h->proof->reason,
+	    .failed = v->failed,
+	    .why = v->why,
+	    .renew_by = v->renew_by,
+	    .measurement = measurement(h),
+	    .signing_address = h->signing_address,
+	    .policy_digest = h->x.policy->digest,
+	    .checks = json_write(h->arena, checks),
+	    .bound = bound_json(h),
+	    .evidence = json_write(h->arena, h->statement->evidence),
+	    .instance = h->all->instance};
+	uint8_t random[10];
+	char id[UUID_TEXT];
+
+	random_bytes(random, sizeof(random));
+	uuid_v7(v->judged_at, random, id);
+	row.id = id;
+	gateway_db_write_verdict(h->all->pg, &row, on_written,
+	    (void *)(uintptr_t)h->all->worker_log);
+	json_free(&checks);
+}
+
+/* Says once what is new; the same verdict on the same evidence is no news. */
+static void
+tell(struct hearing *h)
+{
+	const struct verdict *v = &h->verdict;
+	char nonce[HEX_SIZE(8)], said[sizeof(h->proof->written)];
+
+	hex_encode(bytes_of(h->proof->nonce, 8), nonce);
+	snprintf(said, sizeof(said), "%s %s %.64s %s", h->proof->status,
+	    h->proof->reason, h->x.policy->digest, nonce);
+	if (strcmp(said, h->proof->written) == 0)
+		return;
+	memcpy(h->proof->written, said, sizeof(said));
+	log_info(&h->all->log, "verdict", LOG_STR("did", h->session->did),
+	    LOG_INT("slot", h->session->slot),
+	    LOG_STR("status", h->proof->status),
+	    LOG_STR("reason", h->proof->reason),
+	    LOG_STR("check", v->failed != NULL ? v->failed : ""),
+	    LOG_STR("why", v->why != NULL ? v->why : ""),
+	    LOG_INT("renew_in_s", (v->renew_by - v->judged_at) / 1000));
+	if (pg_is_up(h->all->pg))
+		write_row(h);
+}
+
+/* A verdict is asked for again in good time before it ends: after three
+ * quarters of its life, or two minutes before its end, what is later. */
+static int64_t
+renewal(int64_t now_ms, int64_t until)
+{
+	int64_t life = until - now_ms;
+	int64_t ahead = life / 4 < RENEW_AHEAD_MS ? life / 4 : RENEW_AHEAD_MS;
+	int64_t at = until - ahead;
+
+	return at < now_ms + RENEW_LEAST_MS ? now_ms + RENEW_LEAST_MS : at;
+}
+
+static void
+settle(struct hearing *h)
+{
+	struct verdict *v = &h->verdict;
+	struct proof *p = h->proof;
+
+	/* Judged again later, evidence does not become younger. */
+	verdict_until(v, p->heard_at + h->x.policy->max_verdict_age_s * 1000);
+	if (v->outcome == VERDICT_VERIFIED && v->renew_by <= v->judged_at) {
+		conclude(p, "refused", verdict_code_name(CODE_STALE));
+	} else if (v->outcome == VERDICT_VERIFIED) {
+		conclude(p, "verified", verdict_code_name(CODE_OK));
+		p->until = v->renew_by;
+		p->renew_at = renewal(v->judged_at, v->renew_by);
+	} else {
+		conclude(p, v->outcome == VERDICT_FAILED ? "refused" : "error",
+		    verdict_code_name(v->code));
+	}
+}
+
+void
+verification_judge(struct verifications *all, struct proof *p,
+    const struct statement *st, const struct session *s)
+{
+	struct hearing h = {
+	    .all = all, .proof = p, .statement = st, .session = s};
+
+	if (st->evidence == NULL) {
+		conclude(p, "none", "no_evidence");
+		return;
+	}
+	if (all == NULL || all->policy == NULL) {
+		conclude(p, "none", "no_policy");
+		return;
+	}
+	h.arena = arena_new();
+	h.bound = (struct evidence_bound){.nonce = bytes_of(p->nonce, 32),
+	    .did = text_of(s->did),
+	    .tls_spki = bytes_of(p->spki, p->spki_len),
+	    .statement_sha256 = bytes_of(st->digest, 32)};
+	h.x = (struct examination){.policy = all->policy,
+	    .anchors = all->anchors,
+	    .bound = &h.bound,
+	    .now_ms = clock_unix_ms()};
+	verdict_init(&h.verdict, h.arena, h.x.now_ms);
+	judge(&h);
+	settle(&h);
+	tell(&h);
+	arena_free(&h.arena);
+}
+
+/* --------------------------------------------------------------------- life */
+
+static void
+on_collateral(void *arg)
+{
+	struct verifications *v = arg;
+
+	v->on_change(v->arg);
+}
+
+#ifdef ASSAY_TEST_BUILD
+static bool
+trust_test_root(struct verifications *v, const char *path, struct fault *f)
+{
+	X509 *root = NULL;
+	char *pem;
+	size_t len;
+	bool ok;
+
+	if (path == NULL)
+		return true;
+	if (!file_read(path, CHAIN_PEM_MAX, &pem, &len, f))
+		return false;
+	ok = certificate_read_pem((struct text){pem, len}, &root, f);
+	if (ok) {
+		v->test_anchors = anchors_test_new();
+		anchors_test_set(v->test_anchors, ANCHOR_INTEL_SGX_ROOT, root);
+		v->anchors = v->test_anchors;
+		log_warn(&v->log, "test_root_trusted", LOG_STR("path", path));
+	}
+	X509_free(root);
+	mem_free(pem);
+	return ok;
+}
+#endif
+
+bool
+verifications_new(struct loop *l, struct pg *pg, struct fetch *fetch,
+    const struct verifications_settings *s,
+    const struct collaterals_settings *c, void (*on_change)(void *arg),
+    void *arg, const struct log *log, struct verifications **out,
+    struct fault *f)
+{
+	struct verifications *v = mem_new(sizeof(*v));
+
+	v->loop = l;
+	v->pg = pg;
+	v->anchors = anchors_pinned();
+	v->instance = s->instance;
+	v->on_change = on_change;
+	v->arg = arg;
+	v->log = *log;
+	v->worker_log = log;
+	v->again = timer_new(l, on_again, v);
+	v->collaterals =
+	    collaterals_new(l, pg, fetch, c, on_collateral, v, log);
+	*out = v;
+#ifdef ASSAY_TEST_BUILD
+	if (!trust_test_root(v, s->test_root, f)) {
+		verifications_free(out);
+		return false;
+	}
+#else
+	(void)f;
+#endif
+	return true;
+}
+
+void
+verifications_free(struct verifications **vp)
+{
+	struct verifications *v = *vp;
+
+	if (v == NULL)
+		return;
+	pending_cancel(&v->loading);
+	timer_free(&v->again);
+	collaterals_free(&v->collaterals);
+	arena_free(&v->arena);
+#ifdef ASSAY_TEST_BUILD
+	anchors_test_free(&v->test_anchors);
+#endif
+	mem_free(v);
+	*vp = NULL;
+}
