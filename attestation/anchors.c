@@ -17,6 +17,7 @@ struct pin {
 	const char *name;
 	const char *spki; /* hex */
 	const char *pem;  /* the certificate, where senders leave it out */
+	const char *der;  /* SHA-256 of the published certificate, hex */
 };
 
 /* clang-format off */
@@ -105,77 +106,85 @@ static const struct pin pins[ANCHOR_COUNT] = {
 	[ANCHOR_INTEL_SGX_ROOT] = {
 		"Intel SGX Root CA",
 		"a0af031289f5d5d4132f9186068a7fc1"
-		"3628633ba235777472e29b6b6c67a49e", intel_sgx_root_pem
+		"3628633ba235777472e29b6b6c67a49e", intel_sgx_root_pem,
+		"44a0196b2b99f889b8e149e95b807a35"
+		"0e7424964399e885a7cbb8ccfab674d3"
 	},
 	[ANCHOR_AMD_ARK_MILAN] = {
 		"AMD ARK Milan",
 		"9f056bee44377e29308cb5ffa895bdfb"
-		"62d18881fa6bed8d6f075b0204089cb9", NULL
+		"62d18881fa6bed8d6f075b0204089cb9", NULL,
+		"69d063b45344d26a2e94e1f4210de49e"
+		"f555308287d4c174445c95639a540bcd"
 	},
 	[ANCHOR_AMD_ARK_GENOA] = {
 		"AMD ARK Genoa",
 		"429a69c9422aa258ee4d8db5fcda9c64"
-		"70ef15f8cd5a9cebd6cbc7d90b863831", NULL
+		"70ef15f8cd5a9cebd6cbc7d90b863831", NULL,
+		"4c6598d19c18719c5dfd4a7d335f674e"
+		"5bfe1d8f800cea2cf270c10d103db2f1"
 	},
 	[ANCHOR_AMD_ARK_TURIN] = {
 		"AMD ARK Turin",
 		"4f125410563a2ab9a50356f9243f6fe0"
-		"b6f73de98603f53f90339c70e9d7ad08", NULL
+		"b6f73de98603f53f90339c70e9d7ad08", NULL,
+		"1f084161a44bb6d93778a904877d4819"
+		"cafa5d05ef4193b2ded9dd9c73dd3f6a"
 	},
 	[ANCHOR_AMD_ASK_MILAN] = {
 		"AMD ASK Milan",
 		"42491669ccb851d627ea9846cd24eccb"
-		"eb7de7c2a62740120fff88001d38ebb6", NULL
+		"eb7de7c2a62740120fff88001d38ebb6", NULL, NULL,
 	},
 	[ANCHOR_AMD_ASK_GENOA] = {
 		"AMD ASK Genoa",
 		"0324d55bcd48ba877a8fd87c0e1b4934"
-		"dec8448e3807a24384a34dc6a6c9ebb8", NULL
+		"dec8448e3807a24384a34dc6a6c9ebb8", NULL, NULL,
 	},
 	[ANCHOR_AMD_ASK_TURIN] = {
 		"AMD ASK Turin",
 		"0000ead352025f208bf55297c4192c34"
-		"cd1b878002107366d8f2065a9ae7d3a9", NULL
+		"cd1b878002107366d8f2065a9ae7d3a9", NULL, NULL,
 	},
 	[ANCHOR_AMD_ASVK_MILAN] = {
 		"AMD ASVK Milan",
 		"66450a123ea5876206df67f2514a4fea"
-		"224c0f63b18313423078b0edc4535e33", NULL
+		"224c0f63b18313423078b0edc4535e33", NULL, NULL,
 	},
 	[ANCHOR_AMD_ASVK_GENOA] = {
 		"AMD ASVK Genoa",
 		"7d1633252ebbadaa75f96e9b4e6f7d43"
-		"a90ceb3f843937482630f8da2459264e", NULL
+		"a90ceb3f843937482630f8da2459264e", NULL, NULL,
 	},
 	[ANCHOR_AMD_ASVK_TURIN] = {
 		"AMD ASVK Turin",
 		"bfc441408b2f806c5dbf180bd8920e6e"
-		"60dd404d82141780d85dbf962954d386", NULL
+		"60dd404d82141780d85dbf962954d386", NULL, NULL,
 	},
 	[ANCHOR_NVIDIA_DEVICE] = {
 		"NVIDIA Device Identity CA",
 		"a90c4eb5acfd3e3d03a25db6a26b84f7"
-		"20ad0503196c627c21ddd48dd85b06a4", nvidia_device_pem
+		"20ad0503196c627c21ddd48dd85b06a4", nvidia_device_pem, NULL,
 	},
 	[ANCHOR_NVIDIA_RIM] = {
 		"NVIDIA CoRIM signing Root CA",
 		"dec1dc316477aa851eebdf51327ae9f8"
-		"64bc8d89254657ed1e7eb9168af1e1a3", nvidia_rim_pem
+		"64bc8d89254657ed1e7eb9168af1e1a3", nvidia_rim_pem, NULL,
 	},
 	[ANCHOR_NRAS_INTERMEDIATE] = {
 		"NVIDIA Attestation Service GPU Intermediate 004",
 		"fd32837f954e2c45db073105166dfe69"
-		"85ae0480bb113fba63b091a75affe896", NULL
+		"85ae0480bb113fba63b091a75affe896", NULL, NULL,
 	},
 	[ANCHOR_APPLE_APP_ATTEST] = {
 		"Apple App Attestation Root CA",
 		"1ae751fd29896d0f1f13fe226c063f44"
-		"5d40d8938acc6245c251ecc0679330bd", apple_app_attest_pem
+		"5d40d8938acc6245c251ecc0679330bd", apple_app_attest_pem, NULL,
 	},
 	[ANCHOR_APPLE_ENTERPRISE] = {
 		"Apple Enterprise Attestation Root CA",
 		"4179683e87e3f483849848b3eb80e08e"
-		"cdf52e3f1a99dd1340f29b88ecbc2041", apple_enterprise_pem
+		"cdf52e3f1a99dd1340f29b88ecbc2041", apple_enterprise_pem, NULL,
 	},
 };
 /* clang-format on */
@@ -217,6 +226,17 @@ anchors_trust(const struct anchors *a, enum anchor_kind kind,
 	(void)a;
 	return hex_decode(text_of(pins[kind].spki), pin, sizeof(pin), NULL) &&
 	       memcmp(pin, spki_sha256, 32) == 0;
+}
+
+bool
+anchors_is_published(const struct anchors *a, enum anchor_kind kind,
+    const uint8_t certificate_sha256[32])
+{
+	uint8_t pin[32];
+
+	return !anchors_is_test(a, kind) && pins[kind].der != NULL &&
+	       hex_decode(text_of(pins[kind].der), pin, sizeof(pin), NULL) &&
+	       memcmp(pin, certificate_sha256, 32) == 0;
 }
 
 static X509 *

@@ -41,6 +41,10 @@ const struct anchors *anchors_pinned(void);
 
 bool anchors_trust(const struct anchors *a, enum anchor_kind kind,
     const uint8_t spki_sha256[32]);
+/* It is, byte for byte, the certificate that the maker published: nothing in
+ * it need be verified. */
+bool anchors_is_published(const struct anchors *a, enum anchor_kind kind,
+    const uint8_t certificate_sha256[32]);
 /* The root's certificate where the set carries one (senders leave Apple's
  * roots out); NULL otherwise. The caller frees it with X509_free. */
 X509 *anchors_certificate(const struct anchors *a, enum anchor_kind kind);

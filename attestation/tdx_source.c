@@ -23,17 +23,50 @@ enum {
 	M_COUNT
 };
 
+/* What a backslash and this character stand for; 0 for the long forms. */
+static char
+short_escape(char c)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *at = c != '\0' ? strchr(from, c) : NULL;
+
+	return at != NULL ? to[at - from] : '\0';
+}
+
+/* A string that scan_object has found well-formed, un-escaped in runs: these
+ * are long and hold few escapes. Fails on a long form. */
+static bool
+unescape(struct text in, char *out)
+{
+	const char *end = in.at + in.len, *at = in.at, *slash;
+
+	while ((slash = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+		memcpy(out, at, (size_t)(slash - at));
+		out += slash - at;
+		*out = short_escape(slash[1]);
+		if (*out++ == '\0')
+			return false;
+		at = slash + 2;
+	}
+	memcpy(out, at, (size_t)(end - at));
+	out[end - at] = '\0';
+	return true;
+}
+
 static bool
 member_text(struct arena *a, const struct scan_member *m, struct text *out,
     struct fault *f)
 {
+	struct text inside;
 	char *at;
 
-	if (m->value.len == 0 || m->value.at[0] != '"')
+	if (m->value.len < 2 || m->value.at[0] != '"')
 		return fault_set(
 		    f, FAULT_INVALID, "TDX collateral: no text %s", m->name);
+	inside = (struct text){m->value.at + 1, m->value.len - 2};
 	at = arena_alloc(a, m->value.len + 1);
-	if (!scan_string(m->value, at, m->value.len + 1, f))
+	if (!unescape(inside, at) &&
+	    !scan_string(m->value, at, m->value.len + 1, f))
 		return false;
 	*out = text_of(at);
 	return true;
