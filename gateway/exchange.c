@@ -641,6 +641,6 @@ void
 exchanges_end(struct house *h)
 {
 	while (h->first != NULL)
-		close_early(h->first, FAULT_DRAINING,
-		    "this gateway is going away");
+		close_early(
+		    h->first, FAULT_DRAINING, "this gateway is going away");
 }

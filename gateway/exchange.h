@@ -33,7 +33,7 @@ struct house {
 	struct query_bounds bounds;
 	struct route_policy policy;
 	struct exchange *first; /* of those under way */
-	unsigned open;          /* how many they are */
+	unsigned open;		/* how many they are */
 };
 
 /* An http_handler; arg is the house. Takes the request, and returns nothing

@@ -288,7 +288,7 @@ begin(struct scene *s)
 	    .links = 100,
 	    .probe = {"assay", "gw-1", 1, 2000},
 	    .holder = "gw-1",
-		.admitted_ms = 2000,
+	    .admitted_ms = 2000,
 	    .reprobe_least_ms = 600000,
 	    .reprobe_most_ms = 600000,
 	    .lease_ms = 50,
