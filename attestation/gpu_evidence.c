@@ -153,16 +153,17 @@ manifests_judge(struct session *s, const struct nvidia_device *d)
 	return nvidia_manifests_judge(s->v, d, driver, vbios);
 }
 
+/* The lists are of GPUs; switches are held to their signed manifest. */
 static bool
 policy_judge(struct session *s, const struct nvidia_device *d)
 {
 	const struct policy_nvidia *p = &s->x->policy->nvidia;
 	bool ok;
 
+	if (d->kind == NVIDIA_SWITCH)
+		return true;
 	ok = policy_check_text(s->v, &p->vbios, "nvidia.vbios", SOURCE_HARDWARE,
 	    text_of(d->vbios));
-	if (d->kind == NVIDIA_SWITCH)
-		return ok;
 	ok &= policy_check_text(s->v, &p->architectures, "nvidia.architecture",
 	    SOURCE_HARDWARE, text_of(nvidia_architecture(d)));
 	ok &= policy_check_text(s->v, &p->drivers, "nvidia.driver",
