@@ -38,6 +38,7 @@ struct daemon {
 	struct models *models;
 	struct replay *replay;
 	struct guard guard;
+	struct signer *signer;
 	struct serve *serve;
 	struct dial *dial;
 	struct renewal *renewal;
@@ -239,6 +240,10 @@ start_serving(struct daemon *d, struct fault *f)
 {
 	struct serve_settings serve = {.guard = &d->guard,
 	    .loop = d->loop,
+	    .evidence = {.tsm = d->s->evidence_tsm,
+		.dstack = d->s->evidence_dstack,
+		.nvml = d->s->evidence_nvml,
+		.within_ms = d->s->evidence_within_ms},
 	    .bridge = {.fetch = d->fetch,
 		.offer = &d->offer,
 		.caps = &d->guard.caps,
@@ -251,6 +256,8 @@ start_serving(struct daemon *d, struct fault *f)
 		    d->s->direct_listen != NULL ? d->spki : NULL}};
 	struct server_limits limits;
 
+	d->signer = signer_new();
+	serve.signer = d->signer;
 	d->serve = serve_new(&serve, &d->log);
 	d->direct_way = (struct serve_way){.serve = d->serve, .slot = -1};
 	if (d->s->direct_listen == NULL)
@@ -362,6 +369,7 @@ finish(struct daemon *d)
 	server_free(&d->direct);
 	dial_free(&d->dial);
 	serve_free(&d->serve);
+	signer_free(&d->signer);
 	renewal_free(&d->renewal);
 	timer_free(&d->load_timer);
 	timer_free(&d->window_timer);

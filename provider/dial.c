@@ -22,6 +22,7 @@ struct tunnel {
 	struct link *link;
 	struct link *fallen; /* to be freed from the loop */
 	struct timer *again;
+	uint8_t *key; /* what way.spki shows */
 	size_t address;
 	unsigned failures;
 	int64_t up_ms;
@@ -118,6 +119,20 @@ on_request(struct http_request *r, void *arg)
 static const struct link_events events = {
     .on_up = on_up, .on_down = on_down, .on_request = on_request};
 
+/* Evidence binds the key that this very connection will show. */
+static void
+keep_key(struct tunnel *t)
+{
+	X509 *certificate = SSL_CTX_get0_certificate(t->dial->s.tls);
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+
+	mem_free(t->key);
+	t->key = len > 0 ? mem_copy(der, (size_t)len) : NULL;
+	t->way.spki = bytes_of(t->key, len > 0 ? (size_t)len : 0);
+	OPENSSL_free(der);
+}
+
 static void
 dial_tunnel(void *arg)
 {
@@ -131,6 +146,7 @@ dial_tunnel(void *arg)
 	link_limits_default(&limits);
 	limits.body_bytes = d->s.request_bytes;
 	limits.streams = d->s.streams;
+	keep_key(t);
 	t->link = link_dial(d->loop, d->s.addresses[t->address], d->s.tls, NULL,
 	    LINK_SERVER, &limits, &events, t, &d->log);
 	t->address = (t->address + 1) % d->s.address_count;
@@ -213,11 +229,12 @@ dial_report(const struct dial *d)
 		const struct tunnel *t = &d->tunnels[i];
 		bool up = t->link != NULL && link_is_up(t->link);
 
-		json_array_append_new(list,
-		    json_pack("{s:i, s:b, s:s, s:s, s:s}", "slot", t->way.slot,
-			"up", up, "gateway",
-			t->link != NULL ? link_remote(t->link) : "", "session",
-			up ? t->way.session : "", "why", t->why));
+		json_array_append_new(
+		    list, json_pack("{s:i, s:b, s:s, s:s, s:s, s:s}", "slot",
+			      t->way.slot, "up", up, "gateway",
+			      t->link != NULL ? link_remote(t->link) : "",
+			      "session", up ? t->way.session : "", "verified",
+			      up ? t->way.verified : "", "why", t->why));
 	}
 	return list;
 }
@@ -235,6 +252,7 @@ dial_free(struct dial **dp)
 		link_free(&d->tunnels[i].link);
 		link_free(&d->tunnels[i].fallen);
 		timer_free(&d->tunnels[i].again);
+		mem_free(d->tunnels[i].key);
 	}
 	mem_free(d);
 	*dp = NULL;

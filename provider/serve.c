@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/codec.h"
+#include "base/crypto.h"
 
 #define HELLO_BYTES 4096
 #define ADMITTED_BYTES (64 * 1024)
@@ -163,21 +165,30 @@ controls_json(const struct offer *offer)
 	return o;
 }
 
-static void
-answer_hello(struct serve_way *w, const char *nonce)
+static json_t *
+statement_json(const struct serve_way *w, const char *nonce)
 {
-	struct serve *s = w->serve;
+	const struct serve *s = w->serve;
 	const struct models *models = s->s.guard->models;
-	struct http_request *r = w->hello_request;
-	json_t *j = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:n}",
-	    "protocol", 1, "daemon", "assay-provider/" ASSAY_VERSION, "nonce",
-	    nonce, "runtime", models_runtime_json(models), "models",
-	    models_json(models), "controls", controls_json(s->s.guard->offer),
-	    "direct", direct_json(&s->s.statement), "slot", w->slot,
-	    "evidence");
-	const char *text = json_write(r->arena, j);
 
-	json_free(&j);
+	return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:i}", "protocol",
+	    1, "daemon", "assay-provider/" ASSAY_VERSION, "nonce", nonce,
+	    "runtime", models_runtime_json(models), "models",
+	    models_json(models), "controls", controls_json(s->s.guard->offer),
+	    "direct", direct_json(&s->s.statement), "slot", w->slot);
+}
+
+/* Takes the statement and the evidence, which may be NULL. */
+static void
+answer_hello(struct serve_way *w, json_t *statement, json_t *evidence)
+{
+	struct http_request *r = w->hello_request;
+	const char *text;
+
+	json_object_set_new(
+	    statement, "evidence", evidence != NULL ? evidence : json_null());
+	text = json_write(r->arena, statement);
+	json_free(&statement);
 	w->hello_request = NULL;
 	http_reply_text(&r, 200, "application/json", text);
 }
@@ -203,14 +214,65 @@ struct hello_wait {
 	const char *nonce;
 };
 
+/* Evidence that could not be had is left out: the gateway says what that
+ * means for us, and we serve on. */
+static void
+on_evidence(void *arg, json_t *bundle, const struct fault *f)
+{
+	struct serve_way *w = arg;
+	json_t *statement = w->statement;
+
+	w->hello = NULL;
+	w->statement = NULL;
+	http_request_watch(w->hello_request, &watch_nothing, NULL);
+	if (f != NULL)
+		log_warn(&w->serve->log, "no_evidence",
+		    LOG_STR("code", fault_code(f->kind)),
+		    LOG_STR("why", f->why));
+	answer_hello(w, statement, bundle);
+}
+
+/* The statement is settled first, as evidence covers it. */
+static bool
+ask_evidence(struct serve_way *w, json_t *statement, const char *nonce)
+{
+	struct serve *s = w->serve;
+	struct evidence_binding b = {.did = s->s.guard->did, .spki = w->spki};
+	struct arena *a = arena_new();
+	const char *text;
+	size_t len;
+	bool ok;
+
+	ok = s->s.signer != NULL && w->spki.len > 0 &&
+	     evidence_is_set(&s->s.evidence) &&
+	     hex_decode(text_of(nonce), b.nonce, sizeof b.nonce, &len) &&
+	     len == sizeof b.nonce;
+	if (ok) {
+		text = json_write_canonical(a, statement);
+		sha256(bytes_of(text, strlen(text)), b.statement);
+		b.signing_key =
+		    bytes_of(signer_address(s->s.signer), EIP191_ADDRESS);
+		b.signing_address = signer_address_text(s->s.signer);
+		w->statement = statement;
+		w->hello =
+		    evidence_ask(s->s.loop, &s->s.evidence, &b, on_evidence, w);
+	}
+	arena_free(&a);
+	return ok;
+}
+
 static void
 on_rechecked(void *arg)
 {
 	struct hello_wait *h = arg; /* in the request's arena */
+	struct serve_way *w = h->way;
+	json_t *statement = statement_json(w, h->nonce);
 
-	h->way->hello = NULL;
-	http_request_watch(h->way->hello_request, &watch_nothing, NULL);
-	answer_hello(h->way, h->nonce);
+	w->hello = NULL;
+	if (ask_evidence(w, statement, h->nonce))
+		return;
+	http_request_watch(w->hello_request, &watch_nothing, NULL);
+	answer_hello(w, statement, NULL);
 }
 
 static void
@@ -219,6 +281,7 @@ on_hello_gone(void *arg)
 	struct serve_way *w = arg;
 
 	pending_cancel(&w->hello);
+	json_free(&w->statement);
 	http_request_close(&w->hello_request);
 }
 
@@ -280,6 +343,18 @@ take_judgements(struct serve *s, const json_t *models)
 }
 
 static void
+take_verified(struct serve_way *w, const json_t *verified)
+{
+	const char *status =
+	    json_string_value(json_object_get(verified, "status"));
+	const char *reason =
+	    json_string_value(json_object_get(verified, "reason"));
+
+	snprintf(w->verified, sizeof w->verified, "%s %s",
+	    status != NULL ? status : "", reason != NULL ? reason : "");
+}
+
+static void
 serve_admitted(struct serve_way *w, struct http_request *r)
 {
 	struct serve *s = w->serve;
@@ -302,8 +377,9 @@ serve_admitted(struct serve_way *w, struct http_request *r)
 	snprintf(w->session, sizeof w->session, "%s",
 	    session != NULL ? session : "");
 	take_judgements(s, models);
+	take_verified(w, json_object_get(j, "verified"));
 	log_info(&s->log, "admitted", LOG_INT("slot", w->slot),
-	    LOG_STR("session", w->session),
+	    LOG_STR("session", w->session), LOG_STR("verified", w->verified),
 	    LOG_INT("models", json_array_size(models)));
 	json_free(&j);
 	http_reply_start(r, 204, &(struct http_fields){0});
@@ -393,6 +469,7 @@ void
 serve_way_gone(struct serve_way *w)
 {
 	pending_cancel(&w->hello);
+	json_free(&w->statement);
 	if (w->hello_request != NULL)
 		http_request_close(&w->hello_request);
 	if (w->events != NULL)

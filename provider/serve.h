@@ -8,6 +8,8 @@
 #define PROVIDER_SERVE_H
 
 #include "provider/bridge.h"
+#include "provider/evidence.h"
+#include "provider/signer.h"
 
 struct statement_source {
 	const char *const *direct_endpoints;
@@ -20,6 +22,8 @@ struct serve_settings {
 	struct guard *guard;
 	struct bridge_settings bridge;
 	struct statement_source statement;
+	struct evidence_settings evidence;
+	const struct signer *signer; /* NULL: no evidence is given */
 	struct loop *loop;
 };
 struct serve *serve_new(const struct serve_settings *s, const struct log *log);
@@ -33,7 +37,10 @@ struct serve_way {
 	struct http_request *events; /* the open stream, or NULL */
 	struct pending *hello;	     /* a recheck before an answer */
 	struct http_request *hello_request;
+	json_t *statement; /* waits for its evidence */
+	struct bytes spki; /* DER of the key that the tunnel shows; borrowed */
 	char session[64];
+	char verified[64]; /* "<status> <reason>", as the gateway last said */
 };
 /* An http_handler; arg is a struct serve_way *. */
 void serve_request(struct http_request *r, void *arg);

@@ -12,6 +12,10 @@ struct provider_settings {
 	const char *direct_listen;
 	struct setting_list direct_endpoints;
 	int64_t drain_ms;
+	const char *evidence_dstack;
+	const char *evidence_nvml;
+	const char *evidence_tsm;
+	int64_t evidence_within_ms;
 	int64_t health_ms;
 	const char *issuer;
 	int64_t keys_refresh_ms;
