@@ -196,6 +196,63 @@ policy_of_gpus(void **state)
 	    "nras.keys");
 }
 
+/* A switch of this id beside a GPU that names two. */
+static json_t *
+switch_item(struct machine *m, const struct forged *leaf, const char *id)
+{
+	const struct field fields[] = {{6, "96.10.55.00.01", 14}, {22, id, 8}};
+	struct forged chain[LEVELS];
+	struct bytes report;
+	struct text pem;
+	json_t *list = json_array();
+
+	memcpy(chain, m->device, sizeof(chain));
+	chain[LEAF] = *leaf;
+	pem = forged_pem(m->a, chain, LEVELS);
+	report_begin(m, 3);
+	report = report_end(m, fields, 2, leaf->key);
+	json_array_append_new(list, gpu_entry(m, report, pem));
+	return json_pack(
+	    "{s:s, s:o}", "kind", "nvswitch", "evidence_list", list);
+}
+
+static void
+switches_of_a_node(void **state)
+{
+	struct machine *m = *state;
+	struct nvidia_device gpu = {.key = {1}, .pdi = {"switch-1"}, .pdis = 1};
+	struct forged leaf;
+	struct scene s;
+
+	forge(&leaf, &m->device[BROM],
+	    &(struct forge_wish){
+		.name = "LS_10 A01 FSP FMC LF", .curve = "P-384"});
+	scene_set(m, &s);
+	s.policy.revocation = false;
+	s.policy.nvidia.allow_no_rim = true;
+	s.x.facts.gpu = &gpu;
+	s.x.facts.gpus = 1;
+	assert_string_equal(ran(m, &s, &nvswitch_verifier,
+				switch_item(m, &leaf, "switch-1"), CODE_OK),
+	    "");
+	assert_int_equal(s.x.facts.switches, 1);
+	assert_string_equal(
+	    ran(m, &s, &nvswitch_verifier, switch_item(m, &leaf, "switch-2"),
+		CODE_MISMATCH),
+	    "nvswitch.topology");
+	s.policy.nvidia.switches = 4;
+	assert_string_equal(ran(m, &s, &nvswitch_verifier,
+				switch_item(m, &leaf, "switch-1"), CODE_POLICY),
+	    "nvswitch.count");
+	/* A switch's report does not pass for a GPU's. */
+	s.x.facts.gpu = NULL;
+	assert_string_equal(
+	    ran(m, &s, &nvidia_verifier, switch_item(m, &leaf, "switch-1"),
+		CODE_MISMATCH),
+	    "nvidia.kind");
+	forged_free(&leaf);
+}
+
 static void
 needs_are_named(void **state)
 {
@@ -405,6 +462,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gpus_of_a_node),
 	    cmocka_unit_test(policy_of_gpus),
+	    cmocka_unit_test(switches_of_a_node),
 	    cmocka_unit_test(needs_are_named),
 	    cmocka_unit_test(workload_of_a_td),
 	    cmocka_unit_test(registers_of_another_td),
