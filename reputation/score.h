@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From evidence to a score, as pure functions: weights that have decayed come
+ * in, a number from 0 to 100 with its parts comes out, or none where there is
+ * no data. The rule is public, and docs/reputation.md prints it: change both.
+ * The order in which sources are given never changes a bit of the result.
+ */
+#ifndef REPUTATION_SCORE_H
+#define REPUTATION_SCORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCORE_HALF_LIFE_DAYS 7
+#define SCORE_SHARE_MOST 0.20	 /* of a stream, by one buyer */
+#define SCORE_SHARE_FREE 10.0	 /* events one buyer may always carry */
+#define SCORE_SPEAKS_FROM 10.0	 /* weight at which quality bounds the score */
+#define SCORE_ABOVE_QUALITY 10.0 /* points that it may be above quality */
+#define SCORE_NOTHING 0.05	 /* less weight than this is no data */
+
+enum stream {
+	STREAM_DELIVERY,
+	STREAM_QUALITY,
+	STREAM_SPEED,
+	STREAM_AUDIT,
+	STREAMS
+};
+const char *stream_name(enum stream x);
+double stream_weight(enum stream x);
+
+/* Decayed weights of what speaks for and against. */
+struct evidence {
+	double good;
+	double bad;
+};
+
+/* The weight of one event that is so many whole UTC days old: halved every
+ * seven. One from the future (a clock that stepped) weighs 1. */
+double score_decay(int64_t age_days);
+
+/* The value that a share is above with 95 % confidence: the 5 % quantile of
+ * Beta(1 + good, 1 + bad). */
+double score_lower_bound(double good, double bad);
+
+/* Adds the sources of delivery or speed, one a buyer, after cutting each to
+ * at most a fifth of the whole; ten events are always free. Reorders them. */
+struct evidence score_shares(struct evidence *sources, size_t count);
+
+/* One buyer's verdicts on one pair, and what the rater weighs (rater.h). */
+struct voice {
+	struct evidence verdicts;
+	double weight;
+};
+/* Adds the voices: however many verdicts one has given, they count together
+ * for one at most. Reorders them. */
+struct evidence score_voices(struct voice *voices, size_t count);
+
+struct score {
+	bool has_data; /* false: everything below is 0, and the score null */
+	double value;  /* 0 to 100 */
+	double samples;
+	bool is_held_by_quality;
+	struct {
+		struct evidence evidence;
+		bool has_data;
+		double value; /* the lower bound */
+	} parts[STREAMS];
+};
+void score_make(const struct evidence streams[STREAMS], struct score *out);
+
+#endif
