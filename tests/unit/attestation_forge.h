@@ -20,7 +20,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define FORGE_NOW ((int64_t)1768435200) /* 2026-01-15T00:00:00Z */
+/* 2026-01-15T00:00:00Z, unless the includer has a time of its own. */
+#ifndef FORGE_NOW
+#define FORGE_NOW ((int64_t)1768435200)
+#endif
 #define FORGE_NOW_MS (FORGE_NOW * 1000)
 #define FORGE_DAY ((int64_t)86400)
 #define FORGE_EXTENSIONS 12
