@@ -5,67 +5,16 @@
  * at once, its question is cancelled, and LEDGER writes how it ended. The
  * daemon is an untrusted server: nothing it says is believed before STATED.
  */
-#include "gateway/tunnel.h"
-
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "gateway/identity.h"
-#include "gateway/session.h"
-#include "gateway/tidings.h"
+#include "gateway/tunnel_priv.h"
 
 #define ADMITTED_BYTES 4096
 #define CAPACITY_UNSTATED 256  /* of a daemon that states no bound */
 #define SUSPECT_PAUSE_MS 10000 /* between two probes on suspicion */
-
-enum step { HELLO, STATED, ADMIT, ADMITTED, SERVING, LEDGER, CLOSE, WAIT };
-
-struct tunnel {
-	struct path path; /* first member */
-	TAILQ_ENTRY(tunnel) entry;
-	struct tunnels *all;
-	struct link *link;
-	struct log log;
-	enum step step;
-	struct pending *question;
-	struct pending *ending; /* the deferred walk to LEDGER */
-	struct session session;
-	struct identity identity;
-	bool is_known;	 /* the certificate was accepted */
-	bool is_serving; /* it is in presence, its offers are out */
-	bool is_draining;
-	bool wants_probe, wants_judgement;
-	struct offer_source *source;
-	struct fault fault; /* why it ends, or why a question failed */
-	/* What it stated last, and how that was judged. */
-	struct arena *arena;	  /* of the statement now held */
-	struct arena *next_arena; /* of the one asked for */
-	struct statement statement, next_statement;
-	bool has_statement, has_next;
-	struct proof proof; /* what evidence came with it */
-	char nonce[65];
-	const struct catalog *catalog; /* the one it was judged by */
-	struct statement_verdict verdicts[STATEMENT_MODELS];
-	size_t accepted;
-	struct timer *probe;
-	struct timer *lease;
-	int64_t probed_ms; /* clock_mono_ms */
-	struct tidings *tidings;
-};
-
-struct tunnels {
-	struct tunnels_house house;
-	struct tunnels_settings settings;
-	struct link_listener *listener;
-	TAILQ_HEAD(, tunnel) list;
-	struct tunnels_counts counts;
-	bool is_draining;
-	void (*on_drained)(void *arg);
-	void *drained_arg;
-};
 
 /* ---------------------------------------------------------- table of steps */
 
@@ -92,8 +41,6 @@ static const struct {
 [LEDGER]	= { "ledger",	write_end	},
 };
 /* clang-format on */
-
-static void tunnel_free(struct tunnel *t);
 
 static void
 advance(struct tunnel *t)
@@ -134,8 +81,8 @@ withdraw(struct tunnel *t)
 
 /* The end, from any step and any callback; the walk to LEDGER happens at the
  * top of the stack. */
-static void
-end(struct tunnel *t, const struct fault *why)
+void
+tunnel_end(struct tunnel *t, const struct fault *why)
 {
 	if (t->ending != NULL)
 		return;
@@ -150,7 +97,7 @@ end(struct tunnel *t, const struct fault *why)
 static enum step
 fail(struct tunnel *t, const struct fault *why)
 {
-	end(t, why);
+	tunnel_end(t, why);
 	return WAIT; /* for on_ending */
 }
 
@@ -412,8 +359,8 @@ is_resting(const struct tunnel *t)
 }
 
 /* Not from inside the caller's step: through the loop. */
-static void
-wake(struct tunnel *t)
+void
+tunnel_wake(struct tunnel *t)
 {
 	if (is_resting(t))
 		timer_start(t->probe, 0);
@@ -441,7 +388,7 @@ on_lease(void *arg)
 	if (t->identity.expires_at <= clock_unix_ms()) {
 		fault_set(&f, FAULT_EXPIRED,
 		    "the device certificate expired while it was connected");
-		end(t, &f);
+		tunnel_end(t, &f);
 	} else if (t->has_statement) {
 		session_touch(&t->session, &t->statement, t->verdicts);
 	}
@@ -470,7 +417,7 @@ on_event(void *arg, const struct event_line *e)
 	switch (e->kind) {
 	case EVENT_MODELS:
 		t->wants_probe = true;
-		wake(t);
+		tunnel_wake(t);
 		break;
 	case EVENT_LOAD:
 		on_load(t, e);
@@ -489,7 +436,7 @@ on_event(void *arg, const struct event_line *e)
 static void
 on_wrong(void *arg, const struct fault *f)
 {
-	end(arg, f);
+	tunnel_end(arg, f);
 }
 
 static const struct tidings_events tidings_events = {on_event, on_wrong};
@@ -515,17 +462,15 @@ suspect_path(struct path *p, const struct fault *why)
 	log_info(&t->log, "tunnel_suspected",
 	    LOG_STR("code", fault_code(why->kind)), LOG_STR("why", why->why));
 	t->wants_probe = true;
-	wake(t);
+	tunnel_wake(t);
 }
 
 static const struct path_ops path_ops = {call_path, suspect_path};
 
 /* A newer tunnel took the place: streams under way may finish here. */
-static void
-on_end_of_place(struct path *p, const struct fault *why)
+void
+tunnel_retire(struct tunnel *t, const struct fault *why)
 {
-	struct tunnel *t = (struct tunnel *)(void *)p;
-
 	t->fault = *why;
 	t->is_draining = true;
 	withdraw(t);
@@ -533,6 +478,12 @@ on_end_of_place(struct path *p, const struct fault *why)
 	tidings_close(t->tidings);
 	timer_stop(t->probe);
 	link_drain(t->link, t->all->settings.drain_ms);
+}
+
+static void
+on_end_of_place(struct path *p, const struct fault *why)
+{
+	tunnel_retire((struct tunnel *)(void *)p, why);
 }
 
 /* ------------------------------------------------------------------- ledger */
@@ -583,11 +534,11 @@ on_up(struct link *l, X509 *peer, void *arg)
 	    sizeof(t->session.remote));
 	if (t->all->is_draining) {
 		fault_set(&f, FAULT_DRAINING, "this gateway is going away");
-		end(t, &f);
+		tunnel_end(t, &f);
 		return;
 	}
 	if (!know(t, peer, &f)) {
-		end(t, &f);
+		tunnel_end(t, &f);
 		return;
 	}
 	t->is_known = true;
@@ -603,7 +554,7 @@ on_down(struct link *l, const struct fault *why, void *arg)
 	if (t->session.remote[0] == '\0')
 		text_store(text_of(link_remote(l)), t->session.remote,
 		    sizeof(t->session.remote));
-	end(t, t->is_draining ? &t->fault : why);
+	tunnel_end(t, t->is_draining ? &t->fault : why);
 }
 
 static void
@@ -627,8 +578,8 @@ new_session_id(char out[UUID_TEXT])
 	uuid_v7(clock_unix_ms(), random, out);
 }
 
-static void
-on_accept(struct link *l, void *arg, const struct link_events **events,
+void
+tunnel_accept(struct link *l, void *arg, const struct link_events **events,
     void **events_arg)
 {
 	struct tunnels *all = arg;
@@ -653,18 +604,7 @@ on_accept(struct link *l, void *arg, const struct link_events **events,
 	*events_arg = t;
 }
 
-static void
-tell_drained(struct tunnels *all)
-{
-	void (*fn)(void *arg) = all->on_drained;
-
-	if (fn == NULL || !TAILQ_EMPTY(&all->list))
-		return;
-	all->on_drained = NULL;
-	fn(all->drained_arg);
-}
-
-static void
+void
 tunnel_free(struct tunnel *t)
 {
 	struct tunnels *all = t->all;
@@ -687,169 +627,15 @@ tunnel_free(struct tunnel *t)
 	proof_free(&t->proof);
 	catalog_unref(&t->catalog);
 	mem_free(t);
-	tell_drained(all);
+	tunnels_left(all);
 }
 
-/* ------------------------------------------------------------- all of them */
-
-bool
-tunnels_open(const struct tunnels_house *h, const struct tunnels_settings *s,
-    struct tunnels **out, struct fault *f)
+const char *
+tunnel_step(const struct tunnel *t)
 {
-	struct tunnels *all = mem_new(sizeof(*all));
-	struct link_listener_settings ls = {.address = s->address,
-	    .tls = s->tls,
-	    .role = LINK_CLIENT,
-	    .links = s->links,
-	    .proxy_from = s->proxy_from};
-
-	all->house = *h;
-	all->settings = *s;
-	TAILQ_INIT(&all->list);
-	link_limits_default(&ls.limits);
-	all->listener = link_listen(h->loop, &ls, on_accept, all, h->log, f);
-	if (all->listener == NULL) {
-		mem_free(all);
-		return false;
-	}
-	*out = all;
-	return true;
-}
-
-unsigned
-tunnels_port(const struct tunnels *t)
-{
-	return link_listener_port(t->listener);
-}
-
-void
-tunnels_set_tls(struct tunnels *t, SSL_CTX *tls)
-{
-	link_listener_set_tls(t->listener, tls);
-}
-
-void
-tunnels_devices_changed(struct tunnels *all)
-{
-	struct tunnel *t;
-	struct fault f;
-
-	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
-		if (t->is_known && !identity_check(&t->identity,
-				       catalogs_now(all->house.catalogs), &f))
-			end(t, &f);
-}
-
-void
-tunnels_catalog_changed(struct tunnels *all)
-{
-	struct tunnel *t;
-
-	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry)) {
-		t->wants_judgement = true;
-		wake(t);
-	}
-}
-
-/* What routing reads changes now; the daemon is told in turn. */
-static void
-judge_evidence(struct tunnel *t)
-{
-	verification_judge(t->all->settings.verifications, &t->proof,
-	    &t->statement, &t->session);
-	if (t->source != NULL)
-		offers_verify(t->all->house.offers, t->source, t->proof.until);
-	t->wants_judgement = true;
-	wake(t);
-}
-
-void
-tunnels_evidence_changed(struct tunnels *all)
-{
-	struct tunnel *t;
-
-	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
-		if (t->has_statement && t->statement.evidence != NULL)
-			judge_evidence(t);
-}
-
-void
-tunnels_drain(struct tunnels *all, void (*fn)(void *arg), void *arg)
-{
-	struct tunnel *t;
-	struct fault f;
-
-	fault_set(&f, FAULT_DRAINING, "this gateway is going away");
-	all->is_draining = true;
-	link_listener_pause(all->listener);
-	all->on_drained = fn;
-	all->drained_arg = arg;
-	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry)) {
-		if (t->is_serving)
-			on_end_of_place(&t->path, &f);
-		else
-			end(t, &f);
-	}
-	tell_drained(all);
-}
-
-void
-tunnels_counts(const struct tunnels *t, struct tunnels_counts *out)
-{
-	*out = t->counts;
-}
-
-static json_t *
-describe(const struct tunnel *t)
-{
-	json_t *models = json_array();
-	char since[RFC3339_TEXT];
-
-	time_to_rfc3339(t->session.opened_at, since);
-	for (size_t i = 0; t->has_statement && i < t->statement.model_count;
-	     i++)
-		json_array_append_new(models,
-		    json_pack("{s:s, s:s}", "canonical",
-			t->statement.models[i].canonical, "verdict",
-			t->verdicts[i].reason == STATEMENT_ACCEPTED
-			    ? "accepted"
-			    : statement_reason_name(t->verdicts[i].reason)));
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:I, s:o,"
-			 " s:{s:s?, s:s?}}",
-	    "session", t->session.id, "did", t->session.did, "workspace",
-	    t->identity.workspace, "slot", (json_int_t)t->session.slot,
-	    "remote", t->session.remote, "since", since, "step",
-	    t->is_draining    ? "drain"
-	    : is_resting(t)   ? "serving"
-	    : t->step < CLOSE ? steps[t->step].name
-			      : "close",
-	    "streams", (int)link_streams(t->link), "rtt_us",
-	    (json_int_t)link_rtt_us(t->link), "models", models, "verified",
-	    "status", t->proof.status, "reason", t->proof.reason);
-}
-
-json_t *
-tunnels_describe(const struct tunnels *all)
-{
-	json_t *list = json_array();
-	const struct tunnel *t;
-
-	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
-		json_array_append_new(list, describe(t));
-	return list;
-}
-
-void
-tunnels_free(struct tunnels **ap)
-{
-	struct tunnels *all = *ap;
-
-	if (all == NULL)
-		return;
-	link_listener_free(&all->listener);
-	all->on_drained = NULL;
-	while (!TAILQ_EMPTY(&all->list))
-		tunnel_free(TAILQ_FIRST(&all->list));
-	mem_free(all);
-	*ap = NULL;
+	if (t->is_draining)
+		return "drain";
+	if (is_resting(t))
+		return "serving";
+	return t->step < CLOSE ? steps[t->step].name : "close";
 }
