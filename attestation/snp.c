@@ -58,6 +58,42 @@ check_signature(struct examined *x)
 	    "snp.report_signature", CODE_TAMPERED, NULL, NULL);
 }
 
+/* Ranges of table 22 that firmware of these versions writes as zeros. */
+static const struct {
+	uint32_t first, last; /* versions */
+	size_t from, to;
+} reserved[] = {
+    {2, 5, 0x03a, 0x03e}, /* inside the current TCB, but for Turin */
+    {2, 5, 0x04c, 0x050},
+    {2, 2, 0x188, 0x1a0},
+    {3, 5, 0x18b, 0x1a0},
+    {2, 5, 0x1eb, 0x1ec},
+    {2, 5, 0x1ef, 0x1f0},
+    {2, 3, 0x1f8, 0x2a0},
+    {4, 5, 0x208, 0x2a0},
+};
+
+/* A field that is in use there says something that is not understood. */
+static bool
+check_reserved(struct examined *x)
+{
+	const struct snp_report *r = &x->r;
+	bool zero = r->reserved_flags == 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+		if (reserved[i].from == 0x03a && x->k->product == SNP_TURIN)
+			continue;
+		if (r->version >= reserved[i].first &&
+		    r->version <= reserved[i].last)
+			zero &= all_zero(
+			    bytes_of(r->signed_part.at + reserved[i].from,
+				reserved[i].to - reserved[i].from));
+	}
+	return check(x, zero, "snp.reserved", CODE_UNSUPPORTED, NULL,
+	    "zeros in reserved fields");
+}
+
 static const char *
 key_name(unsigned kind)
 {
@@ -363,8 +399,8 @@ snp_verify(struct bytes report, const struct snp_key *k, const struct policy *p,
 	if (!verdict_check_fault(v, snp_report_read(report, &x.r, &f),
 		"snp.report_format", SOURCE_VERIFIER, &f) ||
 	    !snp_key_check_time(k, now_ms, v) || !check_signature(&x) ||
-	    !check_key(&x) || !check_versions(&x) || !check_guest(&x) ||
-	    !check_policy(&x))
+	    !check_reserved(&x) || !check_key(&x) || !check_versions(&x) ||
+	    !check_guest(&x) || !check_policy(&x))
 		return false;
 	*out = x.r;
 	return true;

@@ -53,6 +53,7 @@ read_flags(struct cursor *c, struct snp_report *r)
 	r->author_key_enabled = flags & 1;
 	r->chip_key_masked = flags >> 1 & 1;
 	r->signing_key = flags >> 2 & 7;
+	r->reserved_flags = flags >> 5;
 }
 
 static void

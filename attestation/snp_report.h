@@ -38,7 +38,8 @@ struct snp_report {
 	struct bytes current_tcb;     /* 8 bytes each */
 	uint64_t platform_info;
 	bool author_key_enabled, chip_key_masked;
-	unsigned signing_key; /* enum snp_key_kind */
+	unsigned signing_key;	 /* enum snp_key_kind */
+	uint32_t reserved_flags; /* bits beside these */
 	struct bytes report_data, measurement, host_data;
 	struct bytes id_key_digest, author_key_digest;
 	struct bytes report_id, report_id_ma;

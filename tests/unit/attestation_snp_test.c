@@ -245,9 +245,11 @@ test_sound(void **state)
 	holds(v);
 	assert_true(v.test_root);
 	assert_int_equal(v.renew_by, FORGE_NOW_MS + FORGE_DAY * 1000 + 999);
-	m->report[AT_VERSION] = 2;
-	holds(judge(m));
 	m->report[AT_VERSION] = 5;
+	holds(judge(m));
+	m->report[AT_VERSION] = 2;
+	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.reserved");
+	memset(m->report + AT_CPUID, 0, 3);
 	holds(judge(m));
 	m->leaf_name = "SEV-VLEK";
 	make_leaf(m);
@@ -320,6 +322,23 @@ test_key_of_report(void **state)
 	holds(judge(m));
 	m->report[AT_REPORTED_TCB + 6] = 0x14;
 	refused(judge(m), VERDICT_FAILED, CODE_MISMATCH, "snp.reported_tcb");
+}
+
+static void
+test_reserved(void **state)
+{
+	struct maker *m = *state;
+
+	m->report[AT_FLAGS + 1] = 1;
+	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.reserved");
+	m->report[AT_FLAGS + 1] = 0;
+	m->report[0x290] = 1;
+	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.reserved");
+	m->report[0x290] = 0;
+	m->report[0x1f8] = 1;
+	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.reserved");
+	m->report[AT_VERSION] = 5;
+	holds(judge(m));
 }
 
 static void
@@ -488,6 +507,7 @@ main(void)
 	    T(test_format),
 	    T(test_signature),
 	    T(test_key_of_report),
+	    T(test_reserved),
 	    T(test_versions_in_order),
 	    T(test_chain),
 	    T(test_leaf),
