@@ -176,12 +176,10 @@ capacity_of(const struct tunnel *t)
 }
 
 /* The facts of what is accepted: one for each (task, model). */
-static void
-publish(struct tunnel *t)
+static size_t
+list_facts(const struct tunnel *t, struct offer_facts *facts)
 {
-	static struct offer_facts facts[STATEMENT_MODELS * STATEMENT_TASKS];
 	const struct statement *st = &t->statement;
-	struct offer_provider *p = t->source->provider;
 	size_t count = 0;
 
 	for (size_t i = 0; i < st->model_count; i++) {
@@ -195,14 +193,26 @@ publish(struct tunnel *t)
 			    (struct offer_facts){m->tasks[k], m->canonical,
 				a->quantization, a->id, m->context_length};
 	}
-	offers_state(t->all->house.offers, t->source, facts, count);
+	return count;
+}
+
+static void
+publish(struct tunnel *t)
+{
+	struct offers *offers = t->all->house.offers;
+	struct offer_provider *p = t->source->provider;
+	struct offer_facts *facts =
+	    mem_array(STATEMENT_MODELS * STATEMENT_TASKS, sizeof(*facts));
+
+	offers_state(offers, t->source, facts, list_facts(t, facts));
+	mem_free(facts);
 	p->capacity = capacity_of(t);
 	p->is_in_doubt = false;
-	offers_verify(t->all->house.offers, t->source, t->proof.until);
+	offers_verify(offers, t->source, t->proof.until);
 	if (tidings_is_absent(t->tidings))
 		p->window_open = true;
-	offers_set_direct(t->all->house.offers, p, st->direct, st->direct_count,
-	    st->direct_spki);
+	offers_set_direct(offers, p, t->statement.direct,
+	    t->statement.direct_count, t->statement.direct_spki);
 }
 
 static bool
