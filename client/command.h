@@ -71,5 +71,6 @@ extern const struct command device_commands[];
 extern const struct command catalog_commands[];
 extern const struct command request_commands[];
 extern const struct command route_commands[];
+extern const struct command policy_commands[];
 
 #endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// A TDX platform under a test root: quotes, collateral, and a folder laid out
+// like configfs-tsm, with FIFOs where the kernel has attributes. The bindings are
+// computed here from docs/tunnel.md alone.
+import { createHash, X509Certificate } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { BUILD, run } from "./program.mjs";
+
+const FORGE = path.join(BUILD, "tests/forge");
+
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
+
+// Members sorted, no white space: the form that digests are over.
+export function canonical(value) {
+	if (Array.isArray(value))
+		return `[${value.map(canonical).join(",")}]`;
+	if (value !== null && typeof value === "object") {
+		return `{${Object.keys(value).sort().map((name) =>
+			`${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
+	}
+	return JSON.stringify(value);
+}
+
+export const statementDigest = (statement) => {
+	const { evidence, ...rest } = statement;
+	return sha256(canonical(rest));
+};
+
+export const spkiOf = (certificate) => new X509Certificate(certificate)
+	.publicKey.export({ type: "spki", format: "der" });
+
+// SHA-512(nonce ‖ DID ‖ SPKI ‖ SHA-256 of the statement ‖ signing key)
+export function reportData({ nonce, did, spki, statement, key }) {
+	const hash = createHash("sha512");
+	for (const part of [Buffer.from(nonce, "hex"), did, spki,
+		statementDigest(statement), key ?? ""])
+		hash.update(part);
+	return hash.digest();
+}
+
+export class TdxPlatform {
+	static async make(folder) {
+		const self = new TdxPlatform();
+		self.folder = folder;
+		await run(FORGE, ["new", folder]);
+		self.root = path.join(folder, "root.pem");
+		self.collateral = path.join(folder, "collateral");
+		self.words = [];
+		return self;
+	}
+
+	// The gateway's settings under which this platform is trusted.
+	get settings() {
+		return { "attestation.folder": this.collateral,
+			"attestation.test_root": this.root,
+			"attestation.pcs_url": "" };
+	}
+
+	async quote(report, ...words) {
+		const hex = await run(FORGE, ["quote", this.folder,
+			report.toString("hex"), ...words]);
+		return Buffer.from(hex.trim(), "hex").toString("base64");
+	}
+
+	async publish(kind) {
+		await run(FORGE, ["collateral", this.folder, kind]);
+	}
+
+	// The bundle for what stands in `facts`; `said` differs where a test lies.
+	async evidence(facts, ...words) {
+		return { binding: "assay", nonce: facts.nonce,
+			...(facts.address ? { signing_address: facts.address } : {}),
+			items: [{ kind: "tdx",
+				quote: await this.quote(reportData(facts), ...words) }] };
+	}
+
+	// A folder like /sys/kernel/config/tsm/report; quotes carry this.words.
+	async serveTsm() {
+		this.tsm = path.join(this.folder, "tsm");
+		const entry = path.join(this.tsm, "assay");
+		fs.mkdirSync(entry, { recursive: true });
+		fs.writeFileSync(path.join(entry, "provider"), "tdx_guest\n");
+		fs.writeFileSync(path.join(entry, "generation"), "1\n");
+		for (const name of ["inblob", "outblob"])
+			await run("mkfifo", [path.join(entry, name)]);
+		this.inblob = path.join(entry, "inblob");
+		this.serving = this.#serve(path.join(entry, "outblob"));
+		return this.tsm;
+	}
+
+	async #serve(outblob) {
+		while (!this.stopped) {
+			const report = await fs.promises.readFile(this.inblob);
+			if (report.length !== 64)
+				continue;
+			const quote = await this.quote(report, ...this.words);
+			await fs.promises.writeFile(outblob,
+				Buffer.from(quote, "base64"));
+		}
+	}
+
+	async close() {
+		this.stopped = true;
+		if (!this.serving)
+			return;
+		fs.closeSync(fs.openSync(this.inblob, "r+"));
+		await this.serving;
+	}
+}
