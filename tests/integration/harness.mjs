@@ -222,10 +222,14 @@ export class Assay {
 	// The same, connected and serving these models: [canonical, file, tasks].
 	async servingNodeProvider(workspace, models, more = {}) {
 		const provider = await this.nodeProvider(workspace);
-		const verdict = await provider.connect(statementOf(models.map(
+		const statement = statementOf(models.map(
 			([canonical, file, tasks = ["chat", "completion"]]) => ({
 				canonical, tasks, files: [fileEntry(file)],
-				quantization: "F16", context_length: 8192 })), more));
+				quantization: "F16", context_length: 8192 })), more);
+		// Like a daemon, it dials again where the gateway has not yet read
+		// that the device was enrolled.
+		const verdict = await until("a tunnel", () =>
+			provider.connect(statement));
 		for (const model of verdict.models) {
 			if (model.status !== "accepted")
 				throw new Error(`refused: ${JSON.stringify(verdict)}`);
