@@ -96,7 +96,7 @@ static const struct attack attacks[] = {
 { .name = "slander by 50", .quality = 0.96, .accounts = 50, .from = STRIKE, .until = DAYS, .requests = 3 },
 { .name = "slander by 20, camouflaged", .quality = 0.96, .accounts = 20, .is_camouflaged = true, .from = STRIKE, .until = DAYS, .requests = 3 },
 { .name = "swapped model", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .is_audited = true, .out_in_a_day = true },
-{ .name = "swapped model, no audit", .quality = 0.96, .swapped_to = 0.50 },
+{ .name = "swapped model, no audit", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50 },
 { .name = "half of all always praise", .quality = 0.60, .always = 0.5, .never_gold = true },
 { .name = "Sybils, 10 new a day", .quality = 0.60, .fresh_a_day = 10, .speaks_well = true, .until = DAYS, .requests = 1, .never_gold = true, .never_silver = true },
 { .name = "feeding itself", .quality = 0.60, .accounts = 6, .speaks_well = true, .until = DAYS, .requests = 50, .never_gold = true, .never_silver = true },

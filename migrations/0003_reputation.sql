@@ -1,0 +1,537 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Reputation: feedback and outcomes as evidence, scores by day, tier changes.
+-- Evidence is kept as sums that never need to be decayed: an event of UTC day
+-- d weighs 2^(d/7) units, so that a sum is divided by the weight of today when
+-- it is read. Sums are exact (numeric), so the order of events changes nothing.
+
+CREATE FUNCTION assay.evidence_weight(day date) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT (ARRAY[1048576, 1157722, 1278228, 1411279, 1558178, 1720368, 1899440])
+           [mod(mod(day - date '2020-01-02', 7) + 7, 7) + 1]
+         * power(2::numeric, floor((day - date '2020-01-02') / 7.0))
+$$;
+COMMENT ON FUNCTION assay.evidence_weight(date) IS 'What one event of that UTC day weighs, in units that double every seven days.';
+
+CREATE FUNCTION assay.utc_day(at timestamptz) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (at AT TIME ZONE 'UTC')::date $$;
+COMMENT ON FUNCTION assay.utc_day(timestamptz) IS 'The UTC day of a time.';
+
+CREATE FUNCTION assay.buyer_bucket(account uuid) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (get_byte(sha256(uuid_send(account)), 0) & 63)::smallint $$;
+COMMENT ON FUNCTION assay.buyer_bucket(uuid) IS 'Which of 64 buckets an account''s outcomes are counted in.';
+
+-- ---------------------------------------------------------------- feedback
+
+CREATE TYPE assay.verdict AS ENUM ('good', 'bad');
+CREATE TABLE assay.feedback (
+  request_id uuid NOT NULL,
+  request_at timestamptz NOT NULL,
+  id uuid NOT NULL,
+  created_at timestamptz NOT NULL,
+  edited_at timestamptz,
+  account_id uuid NOT NULL,
+  workspace_id uuid NOT NULL,
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  quality smallint CHECK (quality BETWEEN 0 AND 100),
+  verdict assay.verdict,
+  issues text[] NOT NULL DEFAULT '{}' CHECK (issues <@ ARRAY['wrong_model', 'incoherent', 'truncated', 'slow', 'refused', 'unsafe', 'other']),
+  comment text CHECK (length(comment) <= 1000),
+  value smallint NOT NULL CHECK (value = coalesce(quality, CASE verdict WHEN 'good' THEN 100 ELSE 0 END)),
+  counts boolean NOT NULL,
+  PRIMARY KEY (request_id, request_at),
+  CHECK (quality IS NOT NULL OR verdict IS NOT NULL)
+) PARTITION BY RANGE (request_at);
+CREATE INDEX feedback_id ON assay.feedback (id);
+CREATE INDEX feedback_did ON assay.feedback (did, created_at DESC);
+COMMENT ON TABLE assay.feedback IS 'Buyers'' judgements of their own served requests, one a request. Partitioned by the day of the request (UTC).';
+COMMENT ON COLUMN assay.feedback.request_id IS 'The request judged.';
+COMMENT ON COLUMN assay.feedback.request_at IS 'The request''s created_at.';
+COMMENT ON COLUMN assay.feedback.id IS 'UUID version 7; what PUT names.';
+COMMENT ON COLUMN assay.feedback.created_at IS 'When it was given; the UTC day it counts on.';
+COMMENT ON COLUMN assay.feedback.edited_at IS 'When it was last changed, within 24 hours; null: never.';
+COMMENT ON COLUMN assay.feedback.account_id IS 'The buyer.';
+COMMENT ON COLUMN assay.feedback.workspace_id IS 'The workspace the buyer acted in.';
+COMMENT ON COLUMN assay.feedback.did IS 'Who served the request.';
+COMMENT ON COLUMN assay.feedback.task IS 'The request''s task.';
+COMMENT ON COLUMN assay.feedback.canonical IS 'The request''s model.';
+COMMENT ON COLUMN assay.feedback.quality IS '0 to 100, where given.';
+COMMENT ON COLUMN assay.feedback.verdict IS 'good or bad, where given.';
+COMMENT ON COLUMN assay.feedback.issues IS 'wrong_model, incoherent, truncated, slow, refused, unsafe, other.';
+COMMENT ON COLUMN assay.feedback.comment IS 'The buyer''s words, at most 1,000 characters.';
+COMMENT ON COLUMN assay.feedback.value IS 'What counts: quality, else 100 for good and 0 for bad.';
+COMMENT ON COLUMN assay.feedback.counts IS 'False where the buyer shares a workspace with the provider.';
+
+-- ---------------------------------------------------------------- outcomes
+
+CREATE TABLE assay.outcome_minute (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  bucket smallint NOT NULL,
+  minute timestamptz NOT NULL,
+  delivered integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  fast integer NOT NULL DEFAULT 0,
+  slow integer NOT NULL DEFAULT 0,
+  not_counted integer NOT NULL DEFAULT 0
+) PARTITION BY RANGE (minute);
+CREATE INDEX outcome_minute_did ON assay.outcome_minute (did, minute DESC);
+COMMENT ON TABLE assay.outcome_minute IS 'Attempts added up as they are written: a row per batch, provider, task, model, buyer bucket and minute. Append-only, partitioned by day.';
+COMMENT ON COLUMN assay.outcome_minute.did IS 'The provider tried.';
+COMMENT ON COLUMN assay.outcome_minute.task IS 'The task.';
+COMMENT ON COLUMN assay.outcome_minute.canonical IS 'The model.';
+COMMENT ON COLUMN assay.outcome_minute.bucket IS 'assay.buyer_bucket of the buyer.';
+COMMENT ON COLUMN assay.outcome_minute.minute IS 'Minute in which the requests began: a stream that ends after midnight counts on the day it began.';
+COMMENT ON COLUMN assay.outcome_minute.delivered IS 'Ended with the provider''s own terminal event.';
+COMMENT ON COLUMN assay.outcome_minute.failed IS 'Ended by the provider''s fault.';
+COMMENT ON COLUMN assay.outcome_minute.fast IS 'Delivered within twice the model''s median first byte and at half its median tokens a second or more.';
+COMMENT ON COLUMN assay.outcome_minute.slow IS 'Delivered, but not fast.';
+COMMENT ON COLUMN assay.outcome_minute.not_counted IS 'Nobody''s fault that is known: the buyer left, the gateway drained, a refusal, a reset before any byte.';
+
+CREATE TABLE assay.outcome_new (LIKE assay.outcome_minute INCLUDING DEFAULTS);
+CREATE INDEX outcome_new_minute ON assay.outcome_new (minute);
+COMMENT ON TABLE assay.outcome_new IS 'Rows of outcome_minute that assay-reputation has not yet added to outcome_evidence; normally nearly empty.';
+COMMENT ON COLUMN assay.outcome_new.did IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.task IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.canonical IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.bucket IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.minute IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.delivered IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.failed IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.fast IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.slow IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.not_counted IS 'As in outcome_minute.';
+
+CREATE TABLE assay.verdict_new (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  account_id uuid NOT NULL,
+  at timestamptz NOT NULL,
+  good numeric NOT NULL,
+  bad numeric NOT NULL
+);
+CREATE INDEX verdict_new_at ON assay.verdict_new (at);
+COMMENT ON TABLE assay.verdict_new IS 'Changes to verdicts that assay-reputation has not yet added to verdict_evidence; normally nearly empty.';
+COMMENT ON COLUMN assay.verdict_new.did IS 'Who served.';
+COMMENT ON COLUMN assay.verdict_new.task IS 'The task.';
+COMMENT ON COLUMN assay.verdict_new.canonical IS 'The model.';
+COMMENT ON COLUMN assay.verdict_new.account_id IS 'Who judged.';
+COMMENT ON COLUMN assay.verdict_new.at IS 'When the feedback was given (an edit counts on the same day).';
+COMMENT ON COLUMN assay.verdict_new.good IS 'To add: the part of one event that speaks for the provider; below zero where an edit takes it back.';
+COMMENT ON COLUMN assay.verdict_new.bad IS 'To add: the part that speaks against it.';
+
+CREATE TABLE assay.model_speed (
+  day date NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  quantization text NOT NULL,
+  providers integer NOT NULL,
+  first_byte_us double precision NOT NULL,
+  tokens_per_second double precision,
+  PRIMARY KEY (day, task, canonical, quantization)
+);
+COMMENT ON TABLE assay.model_speed IS 'Medians over providers that served the same model with the same quantization, where there were three or more; events are held against those of two days before.';
+COMMENT ON COLUMN assay.model_speed.day IS 'The UTC day measured; once written it stands.';
+COMMENT ON COLUMN assay.model_speed.task IS 'The task.';
+COMMENT ON COLUMN assay.model_speed.canonical IS 'The model.';
+COMMENT ON COLUMN assay.model_speed.quantization IS 'The quantization.';
+COMMENT ON COLUMN assay.model_speed.providers IS 'How many providers.';
+COMMENT ON COLUMN assay.model_speed.first_byte_us IS 'Median over providers of their median first byte.';
+COMMENT ON COLUMN assay.model_speed.tokens_per_second IS 'Median over providers of their median tokens a second; null where none told.';
+
+CREATE TABLE assay.audit_result (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  at timestamptz NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('canary', 'fingerprint')),
+  agrees boolean NOT NULL,
+  detail text NOT NULL DEFAULT ''
+) PARTITION BY RANGE (at);
+CREATE INDEX audit_result_pair ON assay.audit_result (did, task, canonical, at DESC);
+COMMENT ON TABLE assay.audit_result IS 'What was found on looking again: does the provider still serve what it stated? Partitioned by day.';
+COMMENT ON COLUMN assay.audit_result.did IS 'The provider looked at.';
+COMMENT ON COLUMN assay.audit_result.task IS 'The task.';
+COMMENT ON COLUMN assay.audit_result.canonical IS 'The model.';
+COMMENT ON COLUMN assay.audit_result.at IS 'When.';
+COMMENT ON COLUMN assay.audit_result.kind IS 'canary (log-probabilities of a known prompt; two mismatches within a day are a failed audit) or fingerprint (one is).';
+COMMENT ON COLUMN assay.audit_result.agrees IS 'Whether it agreed.';
+COMMENT ON COLUMN assay.audit_result.detail IS 'What was found, for operators.';
+
+-- ---------------------------------------------------------------- evidence
+
+CREATE TABLE assay.outcome_evidence (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  bucket smallint NOT NULL,
+  delivered numeric NOT NULL DEFAULT 0,
+  failed numeric NOT NULL DEFAULT 0,
+  fast numeric NOT NULL DEFAULT 0,
+  slow numeric NOT NULL DEFAULT 0,
+  PRIMARY KEY (did, task, canonical, bucket)
+);
+COMMENT ON TABLE assay.outcome_evidence IS 'Decayed sums of outcomes. Divide by assay.evidence_weight(today) for events.';
+COMMENT ON COLUMN assay.outcome_evidence.did IS 'The provider.';
+COMMENT ON COLUMN assay.outcome_evidence.task IS 'The task.';
+COMMENT ON COLUMN assay.outcome_evidence.canonical IS 'The model.';
+COMMENT ON COLUMN assay.outcome_evidence.bucket IS 'Bucket of buyers.';
+COMMENT ON COLUMN assay.outcome_evidence.delivered IS 'Weight of what was delivered.';
+COMMENT ON COLUMN assay.outcome_evidence.failed IS 'Weight of what failed by the provider''s fault.';
+COMMENT ON COLUMN assay.outcome_evidence.fast IS 'Weight of what was fast.';
+COMMENT ON COLUMN assay.outcome_evidence.slow IS 'Weight of what was slow.';
+
+CREATE TABLE assay.verdict_evidence (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  account_id uuid NOT NULL,
+  good numeric NOT NULL DEFAULT 0,
+  bad numeric NOT NULL DEFAULT 0,
+  PRIMARY KEY (did, task, canonical, account_id)
+);
+CREATE INDEX verdict_evidence_rater ON assay.verdict_evidence (account_id);
+COMMENT ON TABLE assay.verdict_evidence IS 'Decayed sums of each buyer''s verdicts. Divide by assay.evidence_weight(today) for verdicts.';
+COMMENT ON COLUMN assay.verdict_evidence.did IS 'The provider.';
+COMMENT ON COLUMN assay.verdict_evidence.task IS 'The task.';
+COMMENT ON COLUMN assay.verdict_evidence.canonical IS 'The model.';
+COMMENT ON COLUMN assay.verdict_evidence.account_id IS 'The buyer.';
+COMMENT ON COLUMN assay.verdict_evidence.good IS 'Weight of what speaks for the provider.';
+COMMENT ON COLUMN assay.verdict_evidence.bad IS 'Weight of what speaks against it.';
+
+CREATE TABLE assay.rater_weight (
+  task text NOT NULL,
+  canonical text NOT NULL,
+  account_id uuid NOT NULL,
+  day date NOT NULL,
+  good double precision NOT NULL,
+  bad double precision NOT NULL,
+  favourites integer NOT NULL,
+  same integer NOT NULL,
+  raters integer NOT NULL,
+  providers integer NOT NULL,
+  weight double precision CHECK (weight BETWEEN 0 AND 1),
+  PRIMARY KEY (task, canonical, account_id)
+);
+CREATE INDEX rater_weight_open ON assay.rater_weight (account_id) WHERE weight IS NULL;
+COMMENT ON TABLE assay.rater_weight IS 'What each rater''s verdicts weigh on a (task, model), weighed anew from all verdicts at each close of a day.';
+COMMENT ON COLUMN assay.rater_weight.task IS 'The task.';
+COMMENT ON COLUMN assay.rater_weight.canonical IS 'The model.';
+COMMENT ON COLUMN assay.rater_weight.account_id IS 'The buyer.';
+COMMENT ON COLUMN assay.rater_weight.day IS 'The day at whose close it was weighed.';
+COMMENT ON COLUMN assay.rater_weight.good IS 'Its good verdicts on everybody, decayed.';
+COMMENT ON COLUMN assay.rater_weight.bad IS 'Its bad ones.';
+COMMENT ON COLUMN assay.rater_weight.favourites IS 'How many most-rated providers were compared, 1 to 3.';
+COMMENT ON COLUMN assay.rater_weight.same IS 'Raters with the same ones.';
+COMMENT ON COLUMN assay.rater_weight.raters IS 'Raters with that many.';
+COMMENT ON COLUMN assay.rater_weight.providers IS 'Providers rated there.';
+COMMENT ON COLUMN assay.rater_weight.weight IS '0 to 1; null for the moment in which it is being weighed.';
+
+-- ----------------------------------------------------- scores, days, tiers
+
+ALTER TABLE assay.score
+  ADD COLUMN silver_days integer NOT NULL DEFAULT 0,
+  ADD COLUMN gold_days integer NOT NULL DEFAULT 0,
+  ADD COLUMN closed_day date;
+COMMENT ON COLUMN assay.score.silver_days IS 'UTC days in a row that closed at silver''s line or above.';
+COMMENT ON COLUMN assay.score.gold_days IS 'UTC days in a row that closed at gold''s line or above.';
+COMMENT ON COLUMN assay.score.closed_day IS 'The newest day that was closed for this pair.';
+CREATE INDEX score_closed ON assay.score (closed_day);
+
+CREATE TABLE assay.score_due (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  PRIMARY KEY (did, task, canonical)
+);
+COMMENT ON TABLE assay.score_due IS 'Pairs whose evidence has changed since they were scored; normally nearly empty.';
+COMMENT ON COLUMN assay.score_due.did IS 'The provider.';
+COMMENT ON COLUMN assay.score_due.task IS 'The task.';
+COMMENT ON COLUMN assay.score_due.canonical IS 'The model.';
+
+CREATE TABLE assay.score_day (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  day timestamptz NOT NULL,
+  score double precision CHECK (score BETWEEN 0 AND 100),
+  sample_size double precision NOT NULL,
+  parts jsonb NOT NULL,
+  excused boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (did, task, canonical, day)
+) PARTITION BY RANGE (day);
+COMMENT ON TABLE assay.score_day IS 'What each day closed at. Written once: what comes late counts from then on.';
+COMMENT ON COLUMN assay.score_day.did IS 'The provider.';
+COMMENT ON COLUMN assay.score_day.task IS 'The task.';
+COMMENT ON COLUMN assay.score_day.canonical IS 'The model.';
+COMMENT ON COLUMN assay.score_day.day IS 'Midnight UTC at which the day began.';
+COMMENT ON COLUMN assay.score_day.score IS 'The score; null: no data.';
+COMMENT ON COLUMN assay.score_day.sample_size IS 'Decayed weight of events behind it.';
+COMMENT ON COLUMN assay.score_day.parts IS 'Each stream''s value and weight.';
+COMMENT ON COLUMN assay.score_day.excused IS 'The platform was down: the day neither counts nor restarts a run.';
+
+CREATE TABLE assay.day_close (
+  day date PRIMARY KEY,
+  closed_at timestamptz NOT NULL,
+  excused boolean NOT NULL
+);
+COMMENT ON TABLE assay.day_close IS 'Days that are closed for every pair.';
+COMMENT ON COLUMN assay.day_close.day IS 'The UTC day.';
+COMMENT ON COLUMN assay.day_close.closed_at IS 'When.';
+COMMENT ON COLUMN assay.day_close.excused IS 'Whether it was excused.';
+
+CREATE TABLE assay.tier_change (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  changed_at timestamptz NOT NULL,
+  was assay.tier NOT NULL,
+  tier assay.tier NOT NULL,
+  reason text NOT NULL CHECK (reason IN ('run_complete', 'score_fell', 'audit_failed', 'no_data')),
+  score double precision,
+  evidence jsonb NOT NULL,
+  PRIMARY KEY (did, task, canonical, changed_at, tier),
+  CHECK (was <> tier)
+);
+CREATE INDEX tier_change_at ON assay.tier_change (changed_at DESC);
+COMMENT ON TABLE assay.tier_change IS 'Every promotion and demotion, with its reason and the evidence at that moment.';
+COMMENT ON COLUMN assay.tier_change.did IS 'The provider.';
+COMMENT ON COLUMN assay.tier_change.task IS 'The task.';
+COMMENT ON COLUMN assay.tier_change.canonical IS 'The model.';
+COMMENT ON COLUMN assay.tier_change.changed_at IS 'When.';
+COMMENT ON COLUMN assay.tier_change.was IS 'The tier before.';
+COMMENT ON COLUMN assay.tier_change.tier IS 'The tier from then on.';
+COMMENT ON COLUMN assay.tier_change.reason IS 'run_complete, score_fell, audit_failed or no_data.';
+COMMENT ON COLUMN assay.tier_change.score IS 'The score then.';
+COMMENT ON COLUMN assay.tier_change.evidence IS 'The parts of the score then.';
+
+CREATE TABLE assay.platform_downtime (
+  began_at timestamptz PRIMARY KEY,
+  ended_at timestamptz NOT NULL,
+  reason text NOT NULL,
+  CHECK (ended_at > began_at)
+);
+COMMENT ON TABLE assay.platform_downtime IS 'When the platform itself was down. A UTC day with an hour or more of it is excused. Operators add rows; assay-reputation adds the hours in which most requests failed by our own fault.';
+COMMENT ON COLUMN assay.platform_downtime.began_at IS 'From.';
+COMMENT ON COLUMN assay.platform_downtime.ended_at IS 'Until.';
+COMMENT ON COLUMN assay.platform_downtime.reason IS 'What it was.';
+
+CREATE TABLE assay.not_chosen (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  day date NOT NULL,
+  reason text NOT NULL,
+  times bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (did, task, canonical, day, reason)
+);
+COMMENT ON TABLE assay.not_chosen IS 'How often an offer was considered and not chosen, by reason.';
+COMMENT ON COLUMN assay.not_chosen.did IS 'The provider.';
+COMMENT ON COLUMN assay.not_chosen.task IS 'The task.';
+COMMENT ON COLUMN assay.not_chosen.canonical IS 'The model.';
+COMMENT ON COLUMN assay.not_chosen.day IS 'The UTC day.';
+COMMENT ON COLUMN assay.not_chosen.reason IS 'Why it was not admissible, or another_preferred.';
+COMMENT ON COLUMN assay.not_chosen.times IS 'How often.';
+
+INSERT INTO assay.partitioned VALUES ('feedback', 'request_at', 400),
+  ('outcome_minute', 'minute', 90), ('audit_result', 'at', 400), ('score_day', 'day', 400);
+CREATE TABLE assay.feedback_default PARTITION OF assay.feedback DEFAULT;
+CREATE TABLE assay.outcome_minute_default PARTITION OF assay.outcome_minute DEFAULT;
+CREATE TABLE assay.audit_result_default PARTITION OF assay.audit_result DEFAULT;
+CREATE TABLE assay.score_day_default PARTITION OF assay.score_day DEFAULT;
+
+-- ------------------------------------------------- from rows to evidence
+
+-- One rule for what an attempt counts for, where it is written and where all
+-- is recomputed: 1 for the provider, -1 against it, 0 neither.
+CREATE FUNCTION assay.attempt_counts(outcome assay.outcome, fault_code text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN outcome = 'served' THEN 1
+              WHEN outcome IN ('failed', 'truncated') AND fault_code IN
+                ('provider_error', 'first_byte_timeout', 'stream_stalled', 'truncated') THEN -1
+              ELSE 0 END
+$$;
+COMMENT ON FUNCTION assay.attempt_counts(assay.outcome, text) IS '1: delivered; -1: the provider''s fault; 0: the buyer left, we drained, a refusal, a reset before any byte.';
+
+CREATE FUNCTION assay.attempt_speed(first_byte_us bigint, total_us bigint, tokens integer, usual assay.model_speed) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN usual.first_byte_us IS NULL OR attempt_speed.first_byte_us IS NULL THEN 0
+              WHEN attempt_speed.first_byte_us > 2 * usual.first_byte_us THEN -1
+              WHEN tokens * 1e6 < usual.tokens_per_second / 2 * nullif(greatest(total_us - attempt_speed.first_byte_us, 0), 0) THEN -1
+              ELSE 1 END
+$$;
+COMMENT ON FUNCTION assay.attempt_speed(bigint, bigint, integer, assay.model_speed) IS '1: within twice the median first byte and at half the median rate or more; -1: slower; 0: there is no median.';
+
+-- Attempts that count at all: from buyers who do not share a workspace with
+-- the provider, for pairs that the catalog knows.
+CREATE VIEW assay.attempt_evidence AS
+  SELECT a.request_id, a.created_at, a.ordinal, a.did, r.task, r.canonical,
+         assay.buyer_bucket(r.account_id) AS bucket,
+         assay.attempt_counts(a.outcome, a.fault_code) AS delivery,
+         CASE WHEN a.outcome = 'served' THEN
+           assay.attempt_speed(a.first_byte_us, a.total_us, r.completion_tokens, m) ELSE 0 END AS speed
+    FROM assay.request_attempt a
+    JOIN assay.request r ON r.id = a.request_id AND r.created_at = a.created_at
+    JOIN assay.device d ON d.did = a.did
+    JOIN assay.task t ON t.name = r.task
+    JOIN assay.model c ON c.canonical = r.canonical
+    LEFT JOIN assay.model_speed m ON m.day = assay.utc_day(a.created_at) - 2
+         AND m.task = r.task AND m.canonical = r.canonical AND m.quantization = r.quantization
+   WHERE r.account_id IS NOT NULL AND r.workspace_id IS DISTINCT FROM d.workspace_id
+     AND NOT EXISTS (SELECT FROM assay.membership s
+                      WHERE s.account_id = r.account_id AND s.workspace_id = d.workspace_id);
+COMMENT ON VIEW assay.attempt_evidence IS 'What each attempt counts for; the request log as evidence.';
+
+CREATE FUNCTION assay.count_outcomes() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+BEGIN
+  WITH counted AS (
+    INSERT INTO assay.outcome_minute
+      SELECT e.did, e.task, e.canonical, e.bucket, date_trunc('minute', e.created_at),
+             count(*) FILTER (WHERE e.delivery > 0), count(*) FILTER (WHERE e.delivery < 0),
+             count(*) FILTER (WHERE e.speed > 0), count(*) FILTER (WHERE e.speed < 0),
+             count(*) FILTER (WHERE e.delivery = 0)
+        FROM fresh f JOIN assay.attempt_evidence e
+          ON e.request_id = f.request_id AND e.created_at = f.created_at AND e.ordinal = f.ordinal
+       GROUP BY 1, 2, 3, 4, 5
+      RETURNING *)
+  INSERT INTO assay.outcome_new SELECT * FROM counted WHERE delivered + failed > 0;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION assay.count_outcomes() IS 'Trigger: adds the attempts just written up by minute, in the same transaction, so that none is counted twice or lost.';
+CREATE TRIGGER count_outcomes AFTER INSERT ON assay.request_attempt
+  REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION assay.count_outcomes();
+
+CREATE FUNCTION assay.count_verdict() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+DECLARE was numeric := 0; events integer := 1;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    was := OLD.value;
+    events := 0;
+  END IF;
+  IF NEW.counts AND (events = 1 OR was <> NEW.value) THEN
+    INSERT INTO assay.verdict_new VALUES (NEW.did, NEW.task, NEW.canonical, NEW.account_id, NEW.created_at,
+      (NEW.value - was) / 100, events - (NEW.value - was) / 100);
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION assay.count_verdict() IS 'Trigger: notes what a feedback, or an edit of it, adds to the evidence.';
+CREATE TRIGGER count_verdict AFTER INSERT OR UPDATE ON assay.feedback
+  FOR EACH ROW EXECUTE FUNCTION assay.count_verdict();
+
+-- A hello or re-probe that no longer shows what this tunnel served before.
+CREATE FUNCTION assay.count_fingerprint() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+BEGIN
+  INSERT INTO assay.audit_result
+    SELECT NEW.did, t.task, NEW.canonical, now(), 'fingerprint', NEW.status = 'accepted', coalesce(NEW.reason, '')
+      FROM assay.model_task t WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks);
+  INSERT INTO assay.score_due
+    SELECT NEW.did, t.task, NEW.canonical FROM assay.model_task t
+     WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks)
+    ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION assay.count_fingerprint() IS 'Trigger: a session that had been accepted and now states other files has failed an audit.';
+CREATE TRIGGER count_fingerprint AFTER UPDATE ON assay.fingerprint FOR EACH ROW
+  WHEN (OLD.status = 'accepted' AND NEW.status = 'refused' AND OLD.session_id = NEW.session_id
+        AND NEW.reason IN ('unknown_hash', 'claim_mismatch'))
+  EXECUTE FUNCTION assay.count_fingerprint();
+
+CREATE FUNCTION assay.reputation_rebuild() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+BEGIN
+  -- Nobody may write an outcome or verdict meanwhile; gateways spool.
+  LOCK TABLE assay.outcome_new, assay.verdict_new IN SHARE ROW EXCLUSIVE MODE;
+  DELETE FROM assay.outcome_new;
+  DELETE FROM assay.verdict_new;
+  DELETE FROM assay.outcome_evidence;
+  DELETE FROM assay.verdict_evidence;
+  -- Whether an answer was fast is judged when it is written, by the medians
+  -- published then; delivery is judged anew.
+  INSERT INTO assay.outcome_evidence
+    SELECT did, task, canonical, bucket,
+           sum(delivered * assay.evidence_weight(day)), sum(failed * assay.evidence_weight(day)),
+           sum(fast * assay.evidence_weight(day)), sum(slow * assay.evidence_weight(day))
+      FROM (SELECT did, task, canonical, bucket, assay.utc_day(created_at) AS day,
+                   count(*) FILTER (WHERE delivery > 0) AS delivered, count(*) FILTER (WHERE delivery < 0) AS failed,
+                   0 AS fast, 0 AS slow
+              FROM assay.attempt_evidence WHERE delivery <> 0 GROUP BY 1, 2, 3, 4, 5
+            UNION ALL
+            SELECT did, task, canonical, bucket, assay.utc_day(minute), 0, 0, sum(fast), sum(slow)
+              FROM assay.outcome_minute WHERE fast + slow > 0 GROUP BY 1, 2, 3, 4, 5) x
+     GROUP BY 1, 2, 3, 4;
+  INSERT INTO assay.verdict_evidence
+    SELECT did, task, canonical, account_id,
+           sum(good * assay.evidence_weight(day)), sum((events - good) * assay.evidence_weight(day))
+      FROM (SELECT did, task, canonical, account_id, assay.utc_day(created_at) AS day,
+                   sum(value) / 100.0 AS good, count(*) AS events
+              FROM assay.feedback WHERE counts GROUP BY 1, 2, 3, 4, 5) x
+     GROUP BY 1, 2, 3, 4;
+  INSERT INTO assay.score_due
+    SELECT did, task, canonical FROM assay.score
+    UNION SELECT did, task, canonical FROM assay.outcome_evidence
+    UNION SELECT did, task, canonical FROM assay.verdict_evidence
+    ON CONFLICT DO NOTHING;
+END $$;
+COMMENT ON FUNCTION assay.reputation_rebuild() IS 'Sums all evidence anew from the request log and the feedback, and asks for every score.';
+
+-- ------------------------------------------------------------------- views
+
+CREATE VIEW operator.tier_change_week AS
+  SELECT c.changed_at, c.did, d.name AS device, c.task, c.canonical, c.was, c.tier, c.reason, c.score, c.evidence
+    FROM assay.tier_change c LEFT JOIN assay.device d USING (did)
+   WHERE c.changed_at > now() - interval '7 days';
+COMMENT ON VIEW operator.tier_change_week IS 'Which tiers changed this week, why, and on what evidence?';
+
+CREATE VIEW operator.score AS
+  SELECT s.did, d.name AS device, w.name AS workspace, s.task, s.canonical, s.tier, s.score, s.sample_size,
+         s.silver_days, s.gold_days, s.closed_day, s.parts, s.updated_at
+    FROM assay.score s JOIN assay.device d USING (did) JOIN assay.workspace w ON w.id = d.workspace_id;
+COMMENT ON VIEW operator.score IS 'Where does every provider stand on every model, and how far are its runs?';
+
+CREATE VIEW operator.feedback_by_issue AS
+  SELECT f.did, f.canonical, issue, count(*) AS times, max(f.created_at) AS latest
+    FROM assay.feedback f, unnest(f.issues) AS issue
+   WHERE f.created_at > now() - interval '30 days' AND f.request_at > now() - interval '40 days'
+   GROUP BY 1, 2, 3;
+COMMENT ON VIEW operator.feedback_by_issue IS 'What do buyers complain of, by provider and model, in the last 30 days?';
+
+CREATE VIEW operator.rater AS
+  SELECT r.account_id, a.name AS account, r.task, r.canonical, r.weight, r.good, r.bad, r.favourites, r.same, r.raters, r.providers, r.day
+    FROM assay.rater_weight r LEFT JOIN assay.account a ON a.id = r.account_id;
+COMMENT ON VIEW operator.rater IS 'Which raters weigh less than others, and why?';
+
+CREATE VIEW operator.not_chosen AS
+  SELECT did, task, canonical, reason, sum(times) AS times FROM assay.not_chosen
+   WHERE day > assay.utc_day(now()) - 7 GROUP BY 1, 2, 3, 4;
+COMMENT ON VIEW operator.not_chosen IS 'Why was an offer considered and not chosen this week?';
+
+CREATE VIEW operator.reputation_lag AS
+  SELECT (SELECT count(*) FROM assay.outcome_new) AS outcomes_waiting,
+         (SELECT count(*) FROM assay.verdict_new) AS verdicts_waiting,
+         (SELECT count(*) FROM assay.score_due) AS scores_due,
+         (SELECT max(day) FROM assay.day_close) AS closed_through,
+         (SELECT min(minute) FROM assay.outcome_new) AS oldest_outcome;
+COMMENT ON VIEW operator.reputation_lag IS 'Does assay-reputation keep up, and which day has it closed?';
+
+-- ------------------------------------------------------------------ rights
+
+REVOKE ALL ON FUNCTION assay.reputation_rebuild(), assay.count_outcomes(), assay.count_verdict(), assay.count_fingerprint() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION assay.utc_day(timestamptz) TO assay_gateway, assay_reputation, assay_operator;
+GRANT EXECUTE ON FUNCTION assay.evidence_weight(date), assay.reputation_rebuild() TO assay_reputation;
+GRANT SELECT, INSERT, UPDATE ON assay.feedback TO assay_gateway;
+GRANT SELECT, INSERT, UPDATE ON assay.not_chosen TO assay_gateway;
+GRANT INSERT ON assay.audit_result TO assay_gateway;
+GRANT SELECT ON assay.feedback, assay.outcome_minute, assay.audit_result TO assay_reputation;
+GRANT SELECT, INSERT, UPDATE, DELETE ON assay.outcome_new, assay.verdict_new, assay.outcome_evidence,
+  assay.verdict_evidence, assay.rater_weight, assay.score_due, assay.score_day, assay.day_close,
+  assay.model_speed, assay.not_chosen TO assay_reputation;
+GRANT SELECT, INSERT ON assay.tier_change, assay.platform_downtime TO assay_reputation;
+GRANT SELECT, INSERT ON assay.platform_downtime TO assay_operator;
+GRANT SELECT ON operator.tier_change_week, operator.score, operator.feedback_by_issue, operator.rater,
+  operator.not_chosen, operator.reputation_lag TO assay_operator;

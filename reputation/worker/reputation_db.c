@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See reputation_db.h. Days are texts like 2026-11-22; `now` is Unix ms. */
+#include "reputation/worker/reputation_db.h"
+
+#define TIME(value) "to_timestamp(" value " / 1000.0)"
+#define MIDNIGHT(day) "((" day ")::timestamp AT TIME ZONE 'UTC')"
+#define PAIR "did, task, canonical"
+
+/* Evidence of the pairs in `p`, in rows of several kinds: 0 the pair's state,
+ * 1 outcomes by bucket, 2 verdicts by account with the rater's weight, 3
+ * audits. Weights are those of the day $1. */
+#define EVIDENCE                                                               \
+	" SELECT " PAIR ", 0 AS kind, coalesce(s.tier, 'bronze')::text AS a,"  \
+	" coalesce(s.silver_days, 0)::text AS b,"                              \
+	" coalesce(s.gold_days, 0)::text AS c, (s.closed_day"                  \
+	" - date '1970-01-01')::text AS d,"                                    \
+	" (SELECT count(*) FILTER (WHERE NOT agrees AND kind = 'canary') > 1"  \
+	"  OR count(*) FILTER (WHERE NOT agrees AND kind = 'fingerprint') > 0" \
+	"  FROM assay.audit_result r WHERE r.did = p.did AND r.task = p.task"  \
+	"  AND r.canonical = p.canonical"                                      \
+	"  AND r.at > " TIME(                                                  \
+	    "$3::bigint") " - interval '24 hours'"                             \
+			  "  AND r.at <= " TIME(                               \
+			      "$3::bigint") ")::text AS e"                     \
+					    " FROM p LEFT JOIN assay.score s " \
+					    "USING (" PAIR ")"                 \
+					    " UNION ALL SELECT " PAIR          \
+					    ", 1, (delivered / "               \
+					    "w)::float8::text,"                \
+					    " (failed / w)::float8::text, "    \
+					    "(fast / w)::float8::text,"        \
+					    " (slow / w)::float8::text, NULL"  \
+					    " FROM p JOIN "                    \
+					    "assay.outcome_evidence o USING "  \
+					    "(" PAIR "), w"                    \
+					    " UNION ALL SELECT " PAIR          \
+					    ", 2, (v.good / w)::float8::text," \
+					    " (v.bad / w)::float8::text, "     \
+					    "r.weight::text, NULL, NULL"       \
+					    " FROM p JOIN "                    \
+					    "assay.verdict_evidence v USING "  \
+					    "(" PAIR ")"                       \
+					    " LEFT JOIN assay.rater_weight r " \
+					    "USING (task, canonical, "         \
+					    "account_id),"                     \
+					    " w"                               \
+					    " UNION ALL SELECT " PAIR ", 3,"   \
+					    " (sum(assay.evidence_weight("     \
+					    "assay.utc_day(r.at)))"            \
+					    "  FILTER (WHERE agrees) / "       \
+					    "min(w))::float8::text,"           \
+					    " (sum(assay.evidence_weight("     \
+					    "assay.utc_day(r.at)))"            \
+					    "  FILTER (WHERE NOT agrees) / "   \
+					    "min(w))::float8::text, NULL, "    \
+					    "NULL,"                            \
+					    " NULL FROM p JOIN "               \
+					    "assay.audit_result r USING "      \
+					    "(" PAIR "), w"                    \
+					    " WHERE r.at > " TIME(             \
+						"$3::bigint") " - interval "   \
+							      "'70 days'"      \
+							      " AND r.at "     \
+							      "< " MIDNIGHT(   \
+								  "$1::date "  \
+								  "+ 1") " GR" \
+									 "OUP" \
+									 " BY" \
+									 " 1," \
+									 " 2," \
+									 " 3"  \
+									 " OR" \
+									 "DER" \
+									 " BY" \
+									 " 1," \
+									 " 2," \
+									 " 3," \
+									 " 4"
+#define WEIGHT "w AS (SELECT assay.evidence_weight($1::date) AS w)"
+
+/* clang-format off */
+const struct pg_statement reputation_statements[] = {
+[DB_LEAD] = {"lead",
+	"SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
+	" AND pid = pg_backend_pid() AND granted AND classid = 0"
+	" AND objid = 1634956146) OR pg_try_advisory_lock(1634956146)", 0},
+/* Days are closed in order, from the first one with anything in it. */
+[DB_NEXT_DAY] = {"next_day",
+	"SELECT coalesce((SELECT max(day) + 1 FROM assay.day_close),"
+	" assay.utc_day(least((SELECT min(minute) FROM assay.outcome_new),"
+	" (SELECT min(at) FROM assay.verdict_new))), $1::date)::text", 1},
+[DB_FOLD] = {"fold",
+	"WITH taken AS (DELETE FROM assay.outcome_new WHERE ctid = ANY"
+	" (ARRAY(SELECT ctid FROM assay.outcome_new"
+	"  WHERE minute < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
+	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
+	" days AS (SELECT " PAIR ", bucket, assay.utc_day(minute) AS day,"
+	" sum(delivered) AS delivered, sum(failed) AS failed,"
+	" sum(fast) AS fast, sum(slow) AS slow FROM taken"
+	" GROUP BY 1, 2, 3, 4, 5),"
+	" summed AS (SELECT " PAIR ", bucket,"
+	" sum(delivered * assay.evidence_weight(day)) AS delivered,"
+	" sum(failed * assay.evidence_weight(day)) AS failed,"
+	" sum(fast * assay.evidence_weight(day)) AS fast,"
+	" sum(slow * assay.evidence_weight(day)) AS slow FROM days"
+	" GROUP BY 1, 2, 3, 4),"
+	" added AS (INSERT INTO assay.outcome_evidence AS e"
+	" SELECT * FROM summed ON CONFLICT (" PAIR ", bucket) DO UPDATE SET"
+	" delivered = e.delivered + excluded.delivered,"
+	" failed = e.failed + excluded.failed, fast = e.fast + excluded.fast,"
+	" slow = e.slow + excluded.slow RETURNING " PAIR "),"
+	" due AS (INSERT INTO assay.score_due SELECT DISTINCT " PAIR
+	" FROM summed ON CONFLICT DO NOTHING)"
+	" SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM added)",
+	2},
+[DB_FOLD_VERDICTS] = {"fold_verdicts",
+	"WITH taken AS (DELETE FROM assay.verdict_new WHERE ctid = ANY"
+	" (ARRAY(SELECT ctid FROM assay.verdict_new"
+	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
+	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
+	" summed AS (SELECT " PAIR ", account_id,"
+	" sum(good * assay.evidence_weight(assay.utc_day(at))) AS good,"
+	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad"
+	" FROM taken GROUP BY 1, 2, 3, 4),"
+	" added AS (INSERT INTO assay.verdict_evidence AS e"
+	" SELECT * FROM summed ON CONFLICT (" PAIR ", account_id) DO UPDATE"
+	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad"
+	" RETURNING " PAIR "),"
+	" due AS (INSERT INTO assay.score_due SELECT DISTINCT " PAIR
+	" FROM summed ON CONFLICT DO NOTHING)"
+	" SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM added)",
+	2},
+[DB_DUE] = {"due",
+	"WITH p AS MATERIALIZED (SELECT " PAIR " FROM assay.score_due"
+	" ORDER BY " PAIR " LIMIT $2::bigint), " WEIGHT EVIDENCE, 3},
+[DB_UNCLOSED] = {"unclosed",
+	"WITH p AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
+	" WHERE closed_day IS NULL OR closed_day < $1::date"
+	" ORDER BY " PAIR " LIMIT $2::bigint), " WEIGHT EVIDENCE, 3},
+/* $11 is the day where these are its closings, else null. */
+[DB_WRITE] = {"write",
+	"WITH t AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[],"
+	" $3::text[], $4::assay.tier[], $5::float8[], $6::float8[],"
+	" $7::jsonb[], $8::integer[], $9::integer[], $10::integer[])"
+	" AS t(" PAIR ", tier, score, samples, parts, silver, gold, closed)),"
+	" kept AS (INSERT INTO assay.score AS s (" PAIR ", tier, score,"
+	" sample_size, parts, silver_days, gold_days, closed_day, updated_at)"
+	" SELECT " PAIR ", tier, score, samples, parts, silver, gold,"
+	" date '1970-01-01' + closed, " TIME("$13::bigint")
+	" FROM t ORDER BY 1, 2, 3 ON CONFLICT (" PAIR ") DO UPDATE SET"
+	" tier = excluded.tier, score = excluded.score,"
+	" sample_size = excluded.sample_size, parts = excluded.parts,"
+	" silver_days = excluded.silver_days, gold_days = excluded.gold_days,"
+	" closed_day = excluded.closed_day, updated_at = excluded.updated_at),"
+	" days AS (INSERT INTO assay.score_day SELECT " PAIR ", "
+	MIDNIGHT("$11::date") ", score, samples, parts, $12::boolean FROM t"
+	" WHERE $11::date IS NOT NULL ON CONFLICT DO NOTHING),"
+	" changed AS (INSERT INTO assay.tier_change SELECT " PAIR ", "
+	TIME("$13::bigint") ", was, now, reason, score, evidence"
+	" FROM unnest($14::integer[], $15::assay.tier[], $16::assay.tier[],"
+	" $17::text[]) AS c(place, was, now, reason),"
+	" LATERAL (SELECT " PAIR ", score, parts AS evidence FROM"
+	" unnest(($1::text[])[place:place], ($2::text[])[place:place],"
+	" ($3::text[])[place:place], ($5::float8[])[place:place],"
+	" ($7::jsonb[])[place:place]) AS x(" PAIR ", score, parts)) AS x"
+	" ON CONFLICT DO NOTHING RETURNING 1),"
+	" done AS (DELETE FROM assay.score_due d USING t"
+	" WHERE $11::date IS NULL AND d.did = t.did AND d.task = t.task"
+	" AND d.canonical = t.canonical)"
+	" SELECT count(*) FROM changed", 17},
+[DB_IS_EXCUSED] = {"is_excused",
+	"SELECT coalesce(sum(least(ended_at, " MIDNIGHT("$1::date + 1") ")"
+	" - greatest(began_at, " MIDNIGHT("$1::date") ")), interval '0')"
+	" >= interval '1 hour' FROM assay.platform_downtime"
+	" WHERE began_at < " MIDNIGHT("$1::date + 1")
+	" AND ended_at > " MIDNIGHT("$1::date"), 1},
+[DB_NOTE_DOWNTIME] = {"note_downtime",
+	"INSERT INTO assay.platform_downtime SELECT hour,"
+	" hour + interval '1 hour', 'most requests failed by our own fault'"
+	" FROM (SELECT date_trunc('hour', created_at) AS hour,"
+	"  count(*) AS requests, count(*) FILTER (WHERE fault_code IN"
+	"  ('upstream_dependency_unavailable', 'internal')) AS ours"
+	"  FROM assay.request WHERE created_at >= " MIDNIGHT("$1::date")
+	"  AND created_at < " MIDNIGHT("$1::date + 1") " GROUP BY 1) x"
+	" WHERE requests >= 20 AND ours * 2 > requests"
+	" ON CONFLICT DO NOTHING", 1},
+/* Each rater's verdicts in all, and its most rated providers of a market. */
+[DB_WEIGH_BEGIN] = {"weigh_begin",
+	"WITH " WEIGHT ", v AS (SELECT " PAIR ", account_id,"
+	" sum(good) AS good, sum(bad) AS bad FROM assay.verdict_evidence"
+	" GROUP BY 1, 2, 3, 4 HAVING sum(good) + sum(bad) >"
+	"  (SELECT w FROM w) / 100),"
+	" markets AS (SELECT task, canonical, count(DISTINCT did) AS providers"
+	" FROM v GROUP BY 1, 2),"
+	" totals AS (SELECT account_id, (sum(good) / min(w))::float8 AS good,"
+	" (sum(bad) / min(w))::float8 AS bad FROM v, w GROUP BY 1),"
+	" ranked AS (SELECT task, canonical, account_id, did, row_number()"
+	" OVER (PARTITION BY task, canonical, account_id"
+	"  ORDER BY good + bad DESC, did) AS place FROM v),"
+	" sets AS (SELECT task, canonical, account_id, array_agg(did ORDER BY"
+	" did) AS favourites FROM ranked WHERE place <= 3 GROUP BY 1, 2, 3),"
+	" sized AS (SELECT *, count(*) OVER (PARTITION BY task, canonical,"
+	" favourites) AS same, count(*) OVER (PARTITION BY task, canonical,"
+	" cardinality(favourites)) AS raters FROM sets),"
+	" gone AS (DELETE FROM assay.rater_weight r WHERE NOT EXISTS (SELECT"
+	" FROM sized s WHERE s.task = r.task AND s.canonical = r.canonical"
+	" AND s.account_id = r.account_id))"
+	" INSERT INTO assay.rater_weight SELECT task, canonical, account_id,"
+	" $1::date, t.good, t.bad, cardinality(favourites), same, raters,"
+	" providers, NULL FROM sized JOIN totals t USING (account_id)"
+	" JOIN markets USING (task, canonical)"
+	" ON CONFLICT (task, canonical, account_id) DO UPDATE SET"
+	" day = excluded.day, good = excluded.good, bad = excluded.bad,"
+	" favourites = excluded.favourites, same = excluded.same,"
+	" raters = excluded.raters, providers = excluded.providers,"
+	" weight = NULL", 1},
+[DB_WEIGH_READ] = {"weigh_read",
+	"SELECT task, canonical, account_id, good, bad, same, raters,"
+	" providers, favourites FROM assay.rater_weight WHERE weight IS NULL"
+	" LIMIT $1::bigint", 1},
+[DB_WEIGH_WRITE] = {"weigh_write",
+	"UPDATE assay.rater_weight r SET weight = t.weight"
+	" FROM unnest($1::text[], $2::text[], $3::uuid[], $4::float8[])"
+	" AS t(task, canonical, account_id, weight) WHERE r.task = t.task"
+	" AND r.canonical = t.canonical AND r.account_id = t.account_id", 4},
+[DB_SPEED] = {"speed",
+	"WITH one AS (SELECT r.task, r.canonical, r.quantization, a.did,"
+	" percentile_cont(0.5) WITHIN GROUP (ORDER BY a.first_byte_us) AS fb,"
+	" percentile_cont(0.5) WITHIN GROUP (ORDER BY r.completion_tokens"
+	"  * 1e6 / nullif(a.total_us - a.first_byte_us, 0)) AS rate"
+	" FROM assay.request_attempt a JOIN assay.request r"
+	" ON r.id = a.request_id AND r.created_at = a.created_at"
+	" WHERE a.created_at >= " MIDNIGHT("$1::date") " AND a.created_at < "
+	MIDNIGHT("$1::date + 1") " AND r.created_at >= " MIDNIGHT("$1::date")
+	" AND r.created_at < " MIDNIGHT("$1::date + 1")
+	" AND a.outcome = 'served' AND a.first_byte_us IS NOT NULL"
+	" AND r.task IS NOT NULL AND r.canonical IS NOT NULL"
+	" AND r.quantization IS NOT NULL GROUP BY 1, 2, 3, 4)"
+	" INSERT INTO assay.model_speed SELECT $1::date, task, canonical,"
+	" quantization, count(*),"
+	" percentile_cont(0.5) WITHIN GROUP (ORDER BY fb),"
+	" percentile_cont(0.5) WITHIN GROUP (ORDER BY rate) FROM one"
+	" GROUP BY 2, 3, 4 HAVING count(*) >= 3 ON CONFLICT DO NOTHING", 1},
+[DB_CLOSED] = {"closed",
+	"INSERT INTO assay.day_close VALUES ($1::date, "
+	TIME("$2::bigint") ", $3::boolean) ON CONFLICT DO NOTHING", 3},
+[DB_ALL_DUE] = {"all_due",
+	"INSERT INTO assay.score_due SELECT " PAIR " FROM assay.score"
+	" ON CONFLICT DO NOTHING", 0},
+[DB_PARTITIONS] = {"partitions",
+	"SELECT sum(assay.partition_ensure($1::date + d)),"
+	" assay.partition_drop_old($1::date)"
+	" FROM generate_series(0, $2::integer) d", 2},
+[DB_FORGET] = {"forget",
+	"WITH s AS (DELETE FROM assay.model_speed WHERE day < $1::date - 400)"
+	" DELETE FROM assay.not_chosen WHERE day < $1::date - 90", 1},
+[DB_REBUILD] = {"rebuild", "SELECT assay.reputation_rebuild()", 0},
+};
+/* clang-format on */
+const size_t reputation_statement_count = DB_STATEMENTS;

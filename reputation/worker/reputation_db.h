@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay-reputation's SQL: one table of named statements, each set-based and a
+ * transaction of its own. Killed between any two of them, nothing is lost and
+ * nothing counts twice: a statement either moves events into the evidence or
+ * does not, and scoring is a function of the evidence that may be repeated.
+ */
+#ifndef REPUTATION_WORKER_REPUTATION_DB_H
+#define REPUTATION_WORKER_REPUTATION_DB_H
+
+#include "base/pg.h"
+
+enum reputation_statement {
+	DB_LEAD,     /* -> whether we lead */
+	DB_NEXT_DAY, /* $1 today -> the day to close next, how long waiting */
+	DB_FOLD,     /* $1 day, $2 rows -> rows folded */
+	DB_FOLD_VERDICTS,
+	DB_DUE,	       /* $1 day, $2 pairs, $3 now -> evidence of pairs due */
+	DB_UNCLOSED,   /* $1 day, $2 pairs, $3 now -> of pairs to close */
+	DB_WRITE,      /* $1 … $16 -> tiers changed */
+	DB_IS_EXCUSED, /* $1 day -> whether */
+	DB_NOTE_DOWNTIME,
+	DB_WEIGH_BEGIN, /* $1 day */
+	DB_WEIGH_READ,	/* $1 rows */
+	DB_WEIGH_WRITE,
+	DB_SPEED, /* $1 day */
+	DB_CLOSED,
+	DB_ALL_DUE,
+	DB_PARTITIONS, /* $1 today, $2 days ahead */
+	DB_FORGET,     /* $1 today */
+	DB_REBUILD,
+	DB_STATEMENTS
+};
+
+extern const struct pg_statement reputation_statements[];
+extern const size_t reputation_statement_count;
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See ticker.h. */
+#include "reputation/worker/ticker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "reputation/rater.h"
+#include "reputation/worker/reputation_db.h"
+#include "reputation/worker/scorer.h"
+
+struct ticker {
+	const struct reputation_settings *settings;
+	struct log log;
+	struct pg_session *db;
+	struct ticker_counts counts;
+	int64_t partitions_day; /* the day they were last seen to */
+};
+
+/* -------------------------------------------------------------- statements */
+
+static bool
+run(struct ticker *t, enum reputation_statement which,
+    const char *const *params, struct pg_rows **rows, struct fault *f)
+{
+	static const char *const none[] = {NULL};
+	const struct pg_statement *s = &reputation_statements[which];
+
+	if (pg_session_run(t->db, s->sql, s->params,
+		params == NULL ? none : params, rows, f))
+		return true;
+	log_warn(&t->log, "statement_failed", LOG_STR("statement", s->name),
+	    LOG_STR("why", f->why));
+	return false;
+}
+
+/* A statement without rows, or whose rows nobody reads. */
+static bool
+act(struct ticker *t, enum reputation_statement which,
+    const char *const *params, struct fault *f)
+{
+	return run(t, which, params, NULL, f);
+}
+
+static bool
+ask_bool(struct ticker *t, enum reputation_statement which,
+    const char *const *params, bool *out, struct fault *f)
+{
+	struct pg_rows *rows;
+
+	if (!run(t, which, params, &rows, f))
+		return false;
+	*out = pg_count(rows) > 0 && pg_bool(rows, 0, 0);
+	pg_rows_free(&rows);
+	return true;
+}
+
+static bool
+ask_int(struct ticker *t, enum reputation_statement which,
+    const char *const *params, int64_t *out, struct fault *f)
+{
+	struct pg_rows *rows;
+
+	if (!run(t, which, params, &rows, f))
+		return false;
+	*out = pg_count(rows) > 0 ? pg_i64(rows, 0, 0) : 0;
+	pg_rows_free(&rows);
+	return true;
+}
+
+/* ---------------------------------------------------------------- folding */
+
+static bool
+fold_one(struct ticker *t, enum reputation_statement which, int64_t day,
+    struct fault *f)
+{
+	struct arena *a = arena_new();
+	const char *params[] = {
+	    scorer_day(day, a), pg_int(a, t->settings->batch_rows)};
+	int64_t rows;
+	bool ok;
+
+	do {
+		ok = ask_int(t, which, params, &rows, f);
+		if (ok)
+			t->counts.events += (uint64_t)rows;
+	} while (ok && rows == t->settings->batch_rows);
+	arena_free(&a);
+	return ok;
+}
+
+static bool
+fold(struct ticker *t, int64_t day, struct fault *f)
+{
+	return fold_one(t, DB_FOLD, day, f) &&
+	       fold_one(t, DB_FOLD_VERDICTS, day, f);
+}
+
+/* ---------------------------------------------------------------- scoring */
+
+/* One batch; *pairs 0: there are no more. */
+static bool
+score_batch(struct ticker *t, const struct scorer_moment *m, size_t *pairs,
+    struct fault *f)
+{
+	enum reputation_statement from = m->is_closing ? DB_UNCLOSED : DB_DUE;
+	struct arena *a = arena_new();
+	const char *ask[] = {scorer_day(m->day, a),
+	    pg_int(a, t->settings->batch_pairs), pg_int(a, m->now_ms)};
+	const char *write[SCORER_PARAMS];
+	struct pg_rows *rows;
+	int64_t changed;
+	bool ok = false;
+
+	if (!run(t, from, ask, &rows, f))
+		goto out;
+	*pairs = scorer_judge(rows, m, a, write);
+	pg_rows_free(&rows);
+	ok = *pairs == 0 || ask_int(t, DB_WRITE, write, &changed, f);
+	if (ok && *pairs > 0) {
+		t->counts.pairs += *pairs;
+		t->counts.tier_changes += (uint64_t)changed;
+	}
+out:
+	arena_free(&a);
+	return ok;
+}
+
+static bool
+score_all(struct ticker *t, const struct scorer_moment *m, struct fault *f)
+{
+	size_t pairs = 1;
+
+	while (pairs > 0)
+		if (!score_batch(t, m, &pairs, f))
+			return false;
+	return true;
+}
+
+/* ----------------------------------------------------------------- raters */
+
+static void
+weigh_rows(const struct pg_rows *rows, struct arena *a, const char *params[4])
+{
+	size_t count = (size_t)pg_count(rows);
+	const char **columns[4];
+
+	for (int c = 0; c < 4; c++)
+		columns[c] = arena_alloc(a, (count + 1) * sizeof(char *));
+	for (int i = 0; i < (int)count; i++) {
+		double w =
+		    rater_variety(pg_f64(rows, i, 3), pg_f64(rows, i, 4)) *
+		    rater_company((size_t)pg_i64(rows, i, 5),
+			(size_t)pg_i64(rows, i, 6), (size_t)pg_i64(rows, i, 7),
+			(size_t)pg_i64(rows, i, 8));
+
+		for (int c = 0; c < 3; c++)
+			columns[c][i] = pg_text(rows, i, c);
+		columns[3][i] = arena_printf(a, "%.17g", w);
+	}
+	for (int c = 0; c < 4; c++)
+		params[c] = pg_array(a, columns[c], count);
+}
+
+static bool
+weigh_raters(struct ticker *t, const char *day, struct fault *f)
+{
+	bool ok = act(t, DB_WEIGH_BEGIN, &day, f);
+	int count = 1;
+
+	while (ok && count > 0) {
+		struct arena *a = arena_new();
+		const char *most = pg_int(a, t->settings->batch_rows);
+		const char *params[4];
+		struct pg_rows *rows;
+
+		ok = run(t, DB_WEIGH_READ, &most, &rows, f);
+		if (ok) {
+			count = pg_count(rows);
+			weigh_rows(rows, a, params);
+			ok = count == 0 || act(t, DB_WEIGH_WRITE, params, f);
+			pg_rows_free(&rows);
+		}
+		arena_free(&a);
+	}
+	return ok;
+}
+
+/* ------------------------------------------------------------------- days */
+
+static bool
+close_pairs(struct ticker *t, int64_t day, int64_t now_ms, const char *text,
+    bool *is_excused, struct fault *f)
+{
+	struct scorer_moment m = {.now_ms = now_ms, .day = day};
+
+	if (!fold(t, day, f) || !score_all(t, &m, f) ||
+	    !act(t, DB_NOTE_DOWNTIME, &text, f) ||
+	    !ask_bool(t, DB_IS_EXCUSED, &text, is_excused, f))
+		return false;
+	m.is_closing = true;
+	m.is_excused = *is_excused;
+	return score_all(t, &m, f);
+}
+
+/* What is done twice because we fell in between is the same the second time;
+ * the day is over for good with its row in day_close. */
+static bool
+close_day(struct ticker *t, int64_t day, int64_t now_ms, struct fault *f)
+{
+	struct arena *a = arena_new();
+	const char *text = scorer_day(day, a);
+	const char *closed[] = {text, pg_int(a, now_ms), "f"};
+	bool is_excused = false, ok;
+
+	ok = close_pairs(t, day, now_ms, text, &is_excused, f);
+	closed[2] = is_excused ? "t" : "f";
+	ok = ok && weigh_raters(t, text, f) && act(t, DB_SPEED, &text, f) &&
+	     act(t, DB_ALL_DUE, NULL, f) && act(t, DB_CLOSED, closed, f);
+	if (ok) {
+		t->counts.days_closed++;
+		log_info(&t->log, "day_closed", LOG_STR("day", text),
+		    LOG_STR("excused", is_excused ? "yes" : "no"));
+	}
+	arena_free(&a);
+	return ok;
+}
+
+/* *day: whose events may be counted now. */
+static bool
+close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
+{
+	int64_t today = tier_day(now_ms), next;
+	struct arena *a = arena_new();
+	const char *text = scorer_day(today, a);
+	struct pg_rows *rows;
+	char stamp[32];
+	int64_t ms;
+	bool ok = run(t, DB_NEXT_DAY, &text, &rows, f);
+
+	if (ok) {
+		snprintf(
+		    stamp, sizeof(stamp), "%sT00:00:00Z", pg_text(rows, 0, 0));
+		ok = time_of_rfc3339(text_of(stamp), &ms) ||
+		     fault_set(f, FAULT_INTERNAL, "no day: %s", stamp);
+		next = ok ? tier_day(ms) : 0;
+		pg_rows_free(&rows);
+	}
+	arena_free(&a);
+	while (ok && next < today &&
+	       now_ms >= (next + 1) * DAY_MS + t->settings->close_grace)
+		ok = close_day(t, next++, now_ms, f);
+	if (ok)
+		*day = next < today ? next : today;
+	return ok;
+}
+
+static bool
+keep_partitions(struct ticker *t, int64_t now_ms, struct fault *f)
+{
+	int64_t today = tier_day(now_ms);
+	struct arena *a;
+	const char *params[2];
+	bool ok;
+
+	if (t->partitions_day == today)
+		return true;
+	a = arena_new();
+	params[0] = scorer_day(today, a);
+	params[1] = pg_int(a, t->settings->partitions_ahead);
+	ok = act(t, DB_PARTITIONS, params, f) && act(t, DB_FORGET, params, f);
+	if (ok)
+		t->partitions_day = today;
+	arena_free(&a);
+	return ok;
+}
+
+/* ------------------------------------------------------------------- tick */
+
+static bool
+lead(struct ticker *t, struct fault *f)
+{
+	bool led = t->counts.leads;
+
+	if (t->db == NULL && !pg_session_open(t->settings->database_url,
+				 "assay-reputation", &t->db, f))
+		return false;
+	t->counts.is_up = true;
+	if (!ask_bool(t, DB_LEAD, NULL, &t->counts.leads, f))
+		return false;
+	if (t->counts.leads != led)
+		log_info(&t->log, t->counts.leads ? "leads" : "follows");
+	return true;
+}
+
+static bool
+fail(struct ticker *t)
+{
+	pg_session_free(&t->db); /* the lock goes with it */
+	t->counts.is_up = false;
+	t->counts.leads = false;
+	t->counts.failures++;
+	return false;
+}
+
+bool
+ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
+{
+	int64_t began = clock_mono_us();
+	struct scorer_moment m = {.now_ms = now_ms};
+
+	if (!lead(t, f))
+		return fail(t);
+	if (!t->counts.leads)
+		return true;
+	if (!keep_partitions(t, now_ms, f) ||
+	    !close_days(t, now_ms, &m.day, f) || !fold(t, m.day, f) ||
+	    !score_all(t, &m, f))
+		return fail(t);
+	t->counts.ticks++;
+	t->counts.last_us = clock_mono_us() - began;
+	return true;
+}
+
+bool
+ticker_recompute(struct ticker *t, int64_t now_ms, struct fault *f)
+{
+	struct scorer_moment m = {.now_ms = now_ms, .day = tier_day(now_ms)};
+
+	if (!lead(t, f))
+		return fail(t);
+	if (!t->counts.leads) {
+		fail(t);
+		return fault_set(f, FAULT_CONFLICT,
+		    "another assay-reputation leads; stop it first");
+	}
+	return (act(t, DB_REBUILD, NULL, f) && score_all(t, &m, f)) || fail(t);
+}
+
+struct ticker *
+ticker_new(const struct reputation_settings *s, const struct log *log)
+{
+	struct ticker *t = mem_new(sizeof(*t));
+
+	t->settings = s;
+	t->log = *log;
+	t->partitions_day = -1;
+	return t;
+}
+
+void
+ticker_free(struct ticker **t)
+{
+	if (*t == NULL)
+		return;
+	pg_session_free(&(*t)->db);
+	mem_free(*t);
+	*t = NULL;
+}
+
+const struct ticker_counts *
+ticker_counts(const struct ticker *t)
+{
+	return &t->counts;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assay-reputation's statements on a migrated database, under its own role:
+ * they prepare, count what happened once, and add up to the same bits however
+ * the events came and when all is recomputed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "reputation/tier.h"
+#include "reputation/worker/reputation_db.h"
+#include "reputation/worker/ticker.h"
+#include "tests/unit/migrated_postgres.h"
+
+static struct private_postgres server;
+static bool is_here;
+static char own[200];
+
+static const char world[] =
+    "INSERT INTO assay.workspace (id, name) SELECT"
+    " ('11111111-1111-7111-8111-' || lpad(i::text, 12, '0'))::uuid, 'w' || i"
+    " FROM generate_series(1, 2) i;"
+    "INSERT INTO assay.account (id, name) SELECT"
+    " ('33333333-3333-7333-8333-' || lpad(i::text, 12, '0'))::uuid, 'a' || i"
+    " FROM generate_series(1, 60) i;"
+    "INSERT INTO assay.membership SELECT"
+    " '11111111-1111-7111-8111-000000000001',"
+    " '33333333-3333-7333-8333-000000000001';"
+    "INSERT INTO assay.device (did, workspace_id, public_jwk) SELECT"
+    " 'did:assay:z' || i, '11111111-1111-7111-8111-000000000001', '{}'"
+    " FROM generate_series(1, 5) i;"
+    "INSERT INTO assay.model (canonical) VALUES ('test:m');"
+    "INSERT INTO assay.model_task VALUES ('test:m', 'chat');";
+
+/* Requests of a random day of ten, each served, failed, left or truncated. */
+#define TRAFFIC                                                                \
+	"WITH r AS (SELECT ('00000000-0000-7000-8000-' ||"                     \
+	"  lpad((%u + i)::text, 12, '0'))::uuid AS id, timestamptz"            \
+	"  '2026-11-01T00:00:00Z' + random() * interval '10 days' AS at,"      \
+	"  ('33333333-3333-7333-8333-' || lpad((1 + floor(random() * "         \
+	"60))::text,"                                                          \
+	"  12, '0'))::uuid AS account,"                                        \
+	"  'did:assay:z' || (1 + floor(random() * 5)) AS did, random() AS "    \
+	"luck"                                                                 \
+	"  FROM generate_series(1, %u) i),"                                    \
+	" w AS (INSERT INTO assay.request (id, created_at, account_id,"        \
+	"  workspace_id, endpoint, task, canonical, did, pool, tier,"          \
+	"  quantization, outcome, status, gateway_instance)"                   \
+	"  SELECT id, at, account, '11111111-1111-7111-8111-000000000002',"    \
+	"  'x', 'chat', 'test:m', did, 'marketplace', 'bronze', 'F16',"        \
+	"  'served', 200, 'g' FROM r)"                                         \
+	" INSERT INTO assay.request_attempt (request_id, created_at, ordinal," \
+	"  did, pool, tier, outcome, fault_code, first_byte_us, total_us)"     \
+	"  SELECT id, at, 1, did, 'marketplace', 'bronze',"                    \
+	"  (CASE WHEN luck < .9 THEN 'served' WHEN luck < .94 THEN "           \
+	"'truncated'"                                                          \
+	"  WHEN luck < .97 THEN 'buyer_gone' ELSE 'failed' "                   \
+	"END)::assay.outcome,"                                                 \
+	"  CASE WHEN luck >= .9 AND luck < .94 THEN 'stream_stalled'"          \
+	"  WHEN luck >= .97 THEN 'provider_unreachable' END,"                  \
+	"  100000 * (1 + random()), 500000 FROM r;"                            \
+	"INSERT INTO assay.feedback (request_id, request_at, id, created_at,"  \
+	" account_id, workspace_id, did, task, canonical, quality, value, "    \
+	"counts)"                                                              \
+	" SELECT id, created_at, id, created_at + interval '1 minute',"        \
+	" account_id, workspace_id, did, task, canonical, q, q, true FROM"     \
+	" (SELECT *, floor(100 * sqrt(random()))::smallint AS q"               \
+	"  FROM assay.request r WHERE NOT EXISTS (SELECT FROM assay.feedback " \
+	"f"                                                                    \
+	"  WHERE f.request_id = r.id) AND random() < .3) x;"
+
+static int
+start(void **state)
+{
+	(void)state;
+	is_here = migrated_postgres_start(&server);
+	if (is_here)
+		assert_true(migrated_run(server.conninfo, world));
+	migrated_conninfo(&server, "assay_reputation", own, sizeof(own));
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	if (is_here)
+		private_postgres_end(&server);
+	return 0;
+}
+
+static void
+every_statement_prepares_under_its_role(void **state)
+{
+	struct pg_session *s = NULL;
+	struct fault f = {0};
+
+	(void)state;
+	if (!is_here)
+		skip();
+	assert_true(pg_session_open(own, "test", &s, &f));
+	for (size_t i = 0; i < reputation_statement_count; i++) {
+		char sql[8192];
+
+		snprintf(sql, sizeof(sql), "PREPARE %s AS %s",
+		    reputation_statements[i].name,
+		    reputation_statements[i].sql);
+		if (!pg_session_run(s, sql, 0, NULL, NULL, &f))
+			fail_msg(
+			    "%s: %s", reputation_statements[i].name, f.why);
+	}
+	pg_session_free(&s);
+}
+
+static void
+bring(unsigned from, unsigned count)
+{
+	char sql[8192];
+	int len;
+
+	/* The format is the constant above. */
+	len = snprintf(sql, sizeof(sql), TRAFFIC, from, count);
+	assert_true(len > 0 && (size_t)len < sizeof(sql));
+	assert_true(migrated_run(server.conninfo, sql));
+}
+
+static struct ticker *
+ticker(int64_t pairs)
+{
+	static struct reputation_settings settings;
+	struct log log;
+
+	settings = (struct reputation_settings){.batch_pairs = pairs,
+	    .batch_rows = 100,
+	    .close_grace = 60000,
+	    .database_url = own,
+	    .partitions_ahead = 1};
+	log_init(&log, "test", LOG_ERROR_);
+	return ticker_new(&settings, &log);
+}
+
+/* Until we lead: Postgres may take a moment to see the last one's end. */
+static void
+tick(int64_t now_ms, int64_t pairs)
+{
+	struct ticker *t = ticker(pairs);
+	struct fault f = {0};
+
+	for (int i = 0; i < 1000 && !ticker_counts(t)->leads; i++) {
+		if (!ticker_run(t, now_ms, &f))
+			fail_msg("%s", f.why);
+		if (!ticker_counts(t)->leads)
+			poll(NULL, 0, 10);
+	}
+	assert_true(ticker_counts(t)->leads);
+	ticker_free(&t);
+}
+
+static const char scores[] =
+    "SELECT string_agg(did || tier || score || sample_size || parts::text ||"
+    " silver_days || gold_days, ',' ORDER BY did) FROM assay.score";
+
+/* 2026-11-12 12:00 UTC: every day of the traffic is over. */
+#define NOON INT64_C(1794484800000)
+
+static void
+incremental_and_full_are_the_same_to_the_bit(void **state)
+{
+	struct arena *a = arena_new();
+	const char *was, *edits;
+	struct fault f = {0};
+	struct ticker *t;
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	edits = "UPDATE assay.feedback SET quality = 100 - quality,"
+		" value = 100 - value WHERE random() < .2";
+	for (unsigned round = 0; round < 6; round++) {
+		bring(1 + round * 200, 200);
+		assert_true(migrated_run(server.conninfo, edits));
+		tick(NOON + round * 1000, 1 + round);
+	}
+	was = migrated_value(server.conninfo, scores, a);
+	assert_non_null(was);
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT count(*) FROM assay.score WHERE score IS NOT NULL", a),
+	    "5");
+	t = ticker(2);
+	for (int i = 0; i < 1000 && !ticker_counts(t)->leads; i++)
+		if (!ticker_recompute(t, NOON + 10000, &f))
+			poll(NULL, 0, 10);
+	assert_true(ticker_counts(t)->leads);
+	ticker_free(&t);
+	assert_string_equal(migrated_value(server.conninfo, scores, a), was);
+	/* Nothing waits, and what was counted is what is in the log. */
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT outcomes_waiting + verdicts_waiting + scores_due FROM"
+		" operator.reputation_lag",
+		a),
+	    "0");
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT (SELECT sum(delivered + failed) FROM "
+		"assay.outcome_minute)"
+		" = (SELECT count(*) FROM assay.attempt_evidence WHERE delivery"
+		" <> 0)",
+		a),
+	    "t");
+	arena_free(&a);
+}
+
+static void
+what_is_nobodys_fault_counts_nowhere(void **state)
+{
+	struct arena *a = arena_new();
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT string_agg(c::text, ' ') FROM (VALUES"
+		" ('served', NULL), ('failed', 'provider_error'),"
+		" ('failed', 'first_byte_timeout'), ('truncated', 'truncated'),"
+		" ('truncated', 'stream_stalled'), ('buyer_gone', "
+		"'buyer_gone'),"
+		" ('drained', 'draining'), ('failed', 'provider_unreachable'),"
+		" ('failed', 'upstream_dependency_unavailable'),"
+		" ('refused', 'capacity_exceeded')) v(o, f),"
+		" assay.attempt_counts(o::assay.outcome, f) c",
+		a),
+	    "1 -1 -1 -1 -1 0 0 0 0 0");
+	/* Account 1 is a member of the providers' workspace. */
+	assert_string_equal(migrated_value(server.conninfo,
+				"SELECT count(*) FROM assay.attempt_evidence e "
+				"JOIN assay.request r"
+				" ON r.id = e.request_id WHERE r.account_id ="
+				" '33333333-3333-7333-8333-000000000001'",
+				a),
+	    "0");
+	arena_free(&a);
+}
+
+static void
+a_day_is_closed_once_and_a_run_makes_silver(void **state)
+{
+	struct arena *a = arena_new();
+	static const char days[] =
+	    "SELECT count(*) || ' ' || count(DISTINCT day) FROM"
+	    " assay.score_day WHERE did = 'did:assay:z1'";
+	const char *was;
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	was = migrated_value(server.conninfo, days, a);
+	assert_true(atoi(was) >= 1);
+	tick(NOON + 20000, 500);
+	assert_string_equal(migrated_value(server.conninfo, days, a), was);
+	/* Eight days of a flawless provider, one of them excused. */
+	assert_true(migrated_run(server.conninfo,
+	    "INSERT INTO assay.device (did, workspace_id, public_jwk) VALUES"
+	    " ('did:assay:z9', '11111111-1111-7111-8111-000000000001', '{}');"
+	    "INSERT INTO assay.platform_downtime VALUES"
+	    " ('2026-11-15T10:00Z', '2026-11-15T11:00Z', 'test');"
+	    "INSERT INTO assay.outcome_new SELECT 'did:assay:z9', 'chat',"
+	    " 'test:m', b, '2026-11-12T13:00Z', 100, 0, 0, 0, 0"
+	    " FROM generate_series(0, 20) b;"));
+	for (int day = 0; day <= 8; day++)
+		tick(NOON + 7200000 + day * DAY_MS, 500);
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT tier || ' ' || silver_days FROM assay.score"
+		" WHERE did = 'did:assay:z9'",
+		a),
+	    "silver 7");
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT was || ' ' || tier || ' ' || reason || ' ' ||"
+		" (evidence ? 'delivery') FROM assay.tier_change"
+		" WHERE did = 'did:assay:z9'",
+		a),
+	    "bronze silver run_complete true");
+	/* A fingerprint that no longer matches takes it at once. */
+	assert_true(migrated_run(server.conninfo,
+	    "INSERT INTO assay.audit_result VALUES ('did:assay:z9', 'chat',"
+	    " 'test:m', '2026-11-20T13:00Z', 'fingerprint', false, 'x');"
+	    "INSERT INTO assay.score_due VALUES ('did:assay:z9', 'chat',"
+	    " 'test:m')"));
+	tick(NOON + 7200000 + 8 * DAY_MS + 5000, 500);
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT tier || ' ' || silver_days FROM assay.score"
+		" WHERE did = 'did:assay:z9'",
+		a),
+	    "bronze 0");
+	arena_free(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_statement_prepares_under_its_role),
+	    cmocka_unit_test(incremental_and_full_are_the_same_to_the_bit),
+	    cmocka_unit_test(what_is_nobodys_fault_counts_nowhere),
+	    cmocka_unit_test(a_day_is_closed_once_and_a_run_makes_silver),
+	};
+
+	return cmocka_run_group_tests(tests, start, end);
+}
