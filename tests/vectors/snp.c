@@ -139,9 +139,8 @@ vector_snp(struct vector *x)
 	return passed;
 }
 
-/* The case of snp/cases.json that says how a report verifies. */
 static json_t *
-case_of_report(struct vector *x, const char *report)
+case_in_index(struct vector *x, const char *path, const char *report)
 {
 	struct bytes index;
 	struct fault f = {0};
@@ -149,7 +148,7 @@ case_of_report(struct vector *x, const char *report)
 	const char *name, *expect;
 	size_t i;
 
-	if (!vector_file(x, "snp/cases.json", &index) ||
+	if (!vector_file(x, path, &index) ||
 	    !json_read((struct text){(const char *)index.at, index.len},
 		index.len, &doc, &f))
 		return NULL;
@@ -163,6 +162,17 @@ case_of_report(struct vector *x, const char *report)
 	}
 	json_free(&doc);
 	return found;
+}
+
+/* The case that says how a report verifies. */
+static json_t *
+case_of_report(struct vector *x, const char *report)
+{
+	json_t *found = case_in_index(x, "snp/cases.json", report);
+
+	return found != NULL
+		   ? found
+		   : case_in_index(x, "snp/synthetic/cases.json", report);
 }
 
 static bool
