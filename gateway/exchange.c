@@ -294,6 +294,8 @@ make_query(struct exchange *x)
 	    .catalog = x->catalog,
 	    .task = x->endpoint->task,
 	    .content_type = http_fields_find(&r->fields, "content-type"),
+	    .content_encoding =
+		http_fields_find(&r->fields, "content-encoding"),
 	    .body = body_of(x),
 	    .bounds = &x->house->bounds,
 	    .is_direct = is_direct};

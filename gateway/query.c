@@ -512,6 +512,10 @@ read_body(const struct query_ask *ask, struct query *q, struct asked *x,
 {
 	if (ask->body.len == 0)
 		return fault_set(f, FAULT_INVALID_JSON, "the body is empty");
+	if (ask->content_encoding != NULL &&
+	    strcasecmp(ask->content_encoding, "identity") != 0)
+		return fault_set(f, FAULT_UNSUPPORTED_MEDIA_TYPE,
+		    "the body must have no content-encoding");
 	/* A task that is named in the body is named in JSON. */
 	if (q->task != NULL && q->task->is_multipart)
 		return read_multipart_body(ask, q, x, f);

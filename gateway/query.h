@@ -68,6 +68,8 @@ struct query_ask {
 	/* The request's, or NULL. application/json, or multipart/form-data
 	 * where the task takes that. */
 	const char *content_type;
+	/* The request's, or NULL. Bodies are read as they are. */
+	const char *content_encoding;
 	struct text body;
 	const struct query_bounds *bounds;
 	bool is_direct; /* POST /v1/handoffs */

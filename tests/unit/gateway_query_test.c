@@ -386,6 +386,14 @@ test_handoff(void **state)
 	ask.content_type = "application/jsonp";
 	assert_false(query_make(&ask, b.arena, &b.q, &b.f));
 	assert_int_equal(b.f.kind, FAULT_UNSUPPORTED_MEDIA_TYPE);
+	ask.content_type = NULL;
+	ask.content_encoding = "gzip";
+	assert_false(query_make(&ask, b.arena, &b.q, &b.f));
+	assert_int_equal(b.f.kind, FAULT_UNSUPPORTED_MEDIA_TYPE);
+	assert_string_equal(b.f.why, "the body must have no content-encoding");
+	ask.content_encoding = "identity";
+	ask.body = text_of("{" M ",\"task\":\"chat\"}");
+	assert_true(query_make(&ask, b.arena, &b.q, &b.f));
 	bench_close(&b);
 }
 
