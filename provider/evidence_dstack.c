@@ -68,7 +68,7 @@ call(const char *socket, const char *where, const char *body, struct fault *f)
 	char *answer = arena_alloc(a, ANSWER_MAX + 1), *at;
 	int fd = dial(socket, f);
 	json_t *out = NULL;
-	size_t len;
+	size_t len = 0;
 	bool ok;
 
 	ok = fd >= 0 && (exchange(fd,
