@@ -21,7 +21,6 @@
 #define REPLAY_ROOM 100000
 #define LOAD_EVERY_MS 1000
 #define WINDOW_EVERY_MS 1000
-#define KEY_BYTES 8192
 #define HEADROOM_STREAMS 8 /* hello, admitted, events, refusals */
 
 struct daemon {
@@ -219,23 +218,6 @@ start_renewal(struct daemon *d)
 /* -------------------------------------------------------------------- start */
 
 static bool
-read_authorization(struct daemon *d, struct fault *f)
-{
-	char *text;
-	size_t len;
-
-	if (d->offer.api_key_file == NULL)
-		return true;
-	if (!file_read(d->offer.api_key_file, KEY_BYTES, &text, &len, f))
-		return false;
-	len = strcspn(text, "\r\n");
-	d->authorization =
-	    arena_printf(d->arena, "Bearer %.*s", (int)len, text);
-	mem_wipe_free(text, strlen(text));
-	return true;
-}
-
-static bool
 start_serving(struct daemon *d, struct fault *f)
 {
 	struct serve_settings serve = {.guard = &d->guard,
@@ -310,7 +292,8 @@ start(struct daemon *d, struct fault *f)
 
 	if (!identity_load(d->arena, s->state_folder, &d->identity, f) ||
 	    !offer_read(d->arena, s->offer_file, &d->offer, f) ||
-	    !read_authorization(d, f) || !make_contexts(d, f))
+	    !offer_authorization(&d->offer, d->arena, &d->authorization, f) ||
+	    !make_contexts(d, f))
 		return false;
 	auth_url = s->auth_url != NULL ? s->auth_url : d->identity.auth_url;
 	auth.ca_file =

@@ -55,12 +55,16 @@ on_answer(void *arg, const struct http_answer *answer, const struct fault *f)
 }
 
 static bool
-get(struct doctor *d, const char *url, const char *ca, struct fault *f)
+get(struct doctor *d, const char *url, const char *ca,
+    const char *authorization, struct fault *f)
 {
 	struct fetch_settings settings = {.ca_file = ca};
 	struct http_outgoing o = {.method = "GET", .path = url};
 	struct fetch *fetch;
 
+	if (authorization != NULL)
+		http_fields_add(
+		    &o.fields, d->arena, "authorization", authorization);
 	d->good = false;
 	memset(&d->fault, 0, sizeof d->fault);
 	d->loop = loop_new();
@@ -163,8 +167,8 @@ check_auth(struct doctor *d, struct fault *f)
 		url = d->identity.auth_url;
 	if (ca == NULL && d->have_identity)
 		ca = d->identity.auth_ca_file;
-	return get(
-	    d, arena_printf(d->arena, "%s/.well-known/jwks.json", url), ca, f);
+	return get(d, arena_printf(d->arena, "%s/.well-known/jwks.json", url),
+	    ca, NULL, f);
 }
 
 static bool
@@ -228,11 +232,14 @@ check_files(struct doctor *d, struct fault *f)
 static bool
 check_runtime(struct doctor *d, struct fault *f)
 {
+	const char *authorization;
+
 	if (!d->have_offer)
 		return fault_set(f, FAULT_NOT_FOUND, "no offer file");
-	return get(d,
-	    arena_printf(d->arena, "%s/v1/models", d->offer.runtime_url), NULL,
-	    f);
+	return offer_authorization(&d->offer, d->arena, &authorization, f) &&
+	       get(d,
+		   arena_printf(d->arena, "%s/v1/models", d->offer.runtime_url),
+		   NULL, authorization, f);
 }
 
 /* clang-format off */

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/http.h"
 
 #define OFFER_BYTES (1024 * 1024)
+#define KEY_BYTES 8192
 
 static bool
 only_members(const json_t *o, const char *where, const char *const *names,
@@ -260,6 +262,25 @@ void
 offer_free(struct offer *o)
 {
 	json_free(&o->document);
+}
+
+bool
+offer_authorization(
+    const struct offer *o, struct arena *a, const char **out, struct fault *f)
+{
+	char *text;
+	size_t len;
+
+	*out = NULL;
+	if (o->api_key_file == NULL)
+		return true;
+	if (!file_read(o->api_key_file, KEY_BYTES, &text, &len, f))
+		return false;
+	*out = arena_printf(a, "Bearer %.*s", (int)strcspn(text, "\r\n"), text);
+	mem_wipe_free(text, len);
+	return http_value_is_good(*out, strlen(*out)) ||
+	       fault_set(f, FAULT_INVALID, "%s: its first line is no key",
+		   o->api_key_file);
 }
 
 const struct offer_model *

@@ -43,6 +43,9 @@ struct offer {
 bool offer_read(
     struct arena *a, const char *path, struct offer *out, struct fault *f);
 void offer_free(struct offer *o);
+/* The header value that the runtime wants; NULL where it wants none. */
+bool offer_authorization(
+    const struct offer *o, struct arena *a, const char **out, struct fault *f);
 /* NULL where the model is not offered for that task. */
 const struct offer_model *offer_find(
     const struct offer *o, const char *task, const char *canonical);

@@ -155,6 +155,30 @@ test_each_kind(void **state)
 }
 
 static void
+test_authorization(void **state)
+{
+	struct arena *a = arena_new();
+	struct fault f = {0};
+	struct offer o = {0};
+	const char *said;
+	char path[300];
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/key", folder);
+	assert_true(offer_authorization(&o, a, &said, &f));
+	assert_null(said);
+	o.api_key_file = path;
+	assert_false(offer_authorization(&o, a, &said, &f));
+	put("key", "sk-1\n");
+	assert_true(offer_authorization(&o, a, &said, &f));
+	assert_string_equal(said, "Bearer sk-1");
+	put("key", "sk\x01\x7f\n");
+	assert_false(offer_authorization(&o, a, &said, &f));
+	assert_non_null(strstr(f.why, "its first line is no key"));
+	arena_free(&a);
+}
+
+static void
 test_refused(void **state)
 {
 	static const struct {
@@ -207,6 +231,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_each_kind),
+	    cmocka_unit_test(test_authorization),
 	    cmocka_unit_test(test_refused),
 	};
 
