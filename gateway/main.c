@@ -335,8 +335,8 @@ on_drain_over(void *arg)
 	log_warn(&w->house.log, "drain_over",
 	    LOG_INT("requests_open", w->house.open));
 	exchanges_end(&w->house);
-	sessions_close(w->house.pg, w->instance, &w->house.log,
-	    on_sessions_closed, w);
+	sessions_close(
+	    w->house.pg, w->instance, &w->house.log, on_sessions_closed, w);
 }
 
 static void
