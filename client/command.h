@@ -26,6 +26,7 @@ struct option_rule {
 struct cli {
 	struct arena *arena;
 	bool json;		/* --json: for scripts */
+	int status;		/* exit status; where a command fails, 0 is 1 */
 	const char *database;	/* --database or ASSAY_DATABASE_URL */
 	const char *url;	/* --url or ASSAY_URL */
 	const char *key;	/* --key or ASSAY_API_KEY */
@@ -71,6 +72,7 @@ extern const struct command device_commands[];
 extern const struct command catalog_commands[];
 extern const struct command request_commands[];
 extern const struct command route_commands[];
+extern const struct command verify_commands[];
 extern const struct command policy_commands[];
 
 #endif

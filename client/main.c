@@ -12,7 +12,7 @@
 
 static const struct command *const groups[] = {migrate_commands,
     account_commands, device_commands, catalog_commands, request_commands,
-    route_commands, policy_commands};
+    route_commands, verify_commands, policy_commands};
 #define GROUPS (sizeof groups / sizeof *groups)
 
 static const struct option_rule common_options[] = {
@@ -49,7 +49,8 @@ print_usage(void)
 	puts("\nOptions of every command:");
 	print_options(common_options);
 	puts("\n`assay COMMAND --help` tells a command's own options.\n"
-	     "Exit status: 0 done, 1 failed, 2 a mistake in the call.");
+	     "Exit status: 0 done, 1 failed, 2 a mistake in the call, 3 "
+	     "no trustworthy verdict\n(`verify`, `policy init`).");
 }
 
 static void
@@ -175,9 +176,11 @@ run(const struct command *m, struct cli *c, struct fault *f)
 		return 0;
 	}
 	if (m->run(c, f))
-		return 0;
+		return c->status;
 	fprintf(stderr, "assay: %s\n", f->why);
-	return f->kind == FAULT_INVALID_OPTION ? 2 : 1;
+	if (f->kind == FAULT_INVALID_OPTION)
+		return 2;
+	return c->status != 0 ? c->status : 1;
 }
 
 int

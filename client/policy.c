@@ -1,248 +1,273 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * assay policy: what evidence must say. `init` writes one from evidence that
- * the operator has judged and says what it pins, `set` makes one the active
- * one for every gateway, `show` prints it.
+ * `assay policy …`: policies checked, stored as versions, shown. A stored
+ * version never changes: what a verdict was made by can always be read again.
+ * Gateways take the active one within 2 s of its change.
  */
+#include "client/policy.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "attestation/policy.h"
-#include "attestation/snp_report.h"
-#include "attestation/tdx.h"
 #include "base/codec.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "client/command.h"
-#include "client/report.h"
 #include "client/table.h"
 
-/* ----------------------------------------------------------------- set, show
- */
-
-static const struct column columns[] = {{"version", COLUMN_NUMBER},
-    {"name", COLUMN_TEXT}, {"digest", COLUMN_TEXT}, {"active", COLUMN_BOOL},
-    {"activated_at", COLUMN_TEXT}, {"document", COLUMN_JSON}};
-
-#define POLICY_SELECT                                                          \
-	"SELECT version, name, digest, active, activated_at, document::text "  \
-	"FROM assay.attestation_policy "
-
-/* A version is set once: the same one again must be the same text. */
 static bool
-activate(struct cli *c, const struct policy *p, const char *document,
+is_contrast(struct text file)
+{
+	struct fault f = {0};
+	json_t *j;
+	bool manifest;
+
+	if (!json_read(file, POLICY_MAX_BYTES, &j, &f))
+		return false;
+	manifest = json_object_get(j, "ReferenceValues") != NULL;
+	json_free(&j);
+	return manifest;
+}
+
+static bool
+read_text(struct arena *a, const char *path, struct text *out, struct fault *f)
+{
+	size_t len;
+	char *at;
+
+	if (!file_read(path, POLICY_MAX_BYTES, &at, &len, f))
+		return false;
+	*out = (struct text){arena_copy(a, at, len), len};
+	mem_free(at);
+	return true;
+}
+
+bool
+policies_read(
+    struct arena *a, const char *path, struct policies *out, struct fault *f)
+{
+	struct text file;
+
+	memset(out, 0, sizeof *out);
+	out->source = path;
+	if (!read_text(a, path, &file, f))
+		return false;
+	if (is_contrast(file))
+		return policy_of_contrast(a, file, out->at, &out->count, f);
+	out->count = 1;
+	return policy_read(a, file, &out->at[0], f);
+}
+
+bool
+policies_load(struct arena *a, struct pg_session *s, struct policies *out,
     struct fault *f)
 {
-	const char *values[] = {pg_int(c->arena, p->version),
-	    p->name != NULL ? p->name : "", document, p->digest};
-	struct pg_session *s = NULL;
 	struct pg_rows *rows = NULL;
 	bool ok;
 
-	ok = cli_database(c, &s, f) &&
-	     pg_session_run(s, "BEGIN", 0, NULL, NULL, f) &&
-	     pg_session_run(s,
-		 "UPDATE assay.attestation_policy SET active = false "
-		 "WHERE active AND version <> $1::bigint",
-		 1, values, NULL, f) &&
-	     pg_session_run(s,
-		 "INSERT INTO assay.attestation_policy AS p (version, name, "
-		 "document, digest, active, activated_at) VALUES ($1::bigint, "
-		 "$2, $3::jsonb, $4, true, now()) ON CONFLICT (version) DO "
-		 "UPDATE SET active = true, activated_at = now() "
-		 "WHERE p.digest = excluded.digest RETURNING version, name, "
-		 "digest, active, activated_at, document::text",
-		 4, values, &rows, f);
-	if (ok && pg_count(rows) == 0)
-		ok = fault_set(f, FAULT_CONFLICT,
-		    "version %lld was set before with another text; give "
-		    "this one a version of its own",
-		    (long long)p->version);
-	ok = ok && pg_session_run(s, "COMMIT", 0, NULL, NULL, f);
-	if (ok)
-		table_print_one(c, COLUMNS(columns), rows, 0);
+	memset(out, 0, sizeof *out);
+	out->source = "active policy";
+	out->count = 1;
+	if (!pg_session_run(s,
+		"SELECT document FROM assay.attestation_policy WHERE active", 0,
+		NULL, &rows, f))
+		return false;
+	ok = pg_count(rows) == 1
+		 ? policy_read(a, text_of(pg_text(rows, 0, 0)), &out->at[0], f)
+		 : fault_set(f, FAULT_NOT_FOUND,
+		       "no attestation policy is active (assay policy set "
+		       "FILE)");
 	pg_rows_free(&rows);
-	pg_session_free(&s); /* what was not committed is undone */
 	return ok;
 }
 
-static bool
-set(struct cli *c, struct fault *f)
+/* -------------------------------------------------------------- checking */
+
+static void
+print_pins(const json_t *o, const char *section)
 {
+	const char *name;
+	json_t *value;
+	char *text;
+
+	json_object_foreach((json_t *)(uintptr_t)o, name, value)
+	{
+		if (json_is_object(value) && section[0] == '\0') {
+			print_pins(value, name);
+			if (json_object_size(value) == 0)
+				printf("  %s: all at their defaults\n", name);
+			continue;
+		}
+		text = json_dumps(
+		    value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+		printf("  %s%s%s: %.300s%s\n", section,
+		    section[0] != '\0' ? "." : "", name, text,
+		    strlen(text) > 300 ? "..." : "");
+		free(text);
+	}
+}
+
+static void
+print_policy(const struct cli *c, const struct policies *p, const json_t *doc)
+{
+	json_t *out;
+	char *text;
+
+	if (!c->json) {
+		for (size_t i = 0; i < p->count; i++)
+			printf("sound  version %lld  digest %s\n",
+			    (long long)p->at[i]->version,
+			    p->at[i]->digest != NULL ? p->at[i]->digest : "-");
+		print_pins(doc, "");
+		return;
+	}
+	out = json_pack("{s:b, s:i, s:I, s:s, s:O}", "sound", 1, "policies",
+	    (int)p->count, "version", (json_int_t)p->at[0]->version, "digest",
+	    p->at[0]->digest != NULL ? p->at[0]->digest : "", "document", doc);
+	text = json_dumps(out, JSON_INDENT(2));
+	puts(text);
+	free(text);
+	json_decref(out);
+}
+
+static bool
+policy_check(struct cli *c, struct fault *f)
+{
+	struct policies p;
+	struct text file;
+	json_t *doc;
+
+	if (!policies_read(c->arena, c->arguments[0], &p, f) ||
+	    !read_text(c->arena, c->arguments[0], &file, f) ||
+	    !json_read(file, POLICY_MAX_BYTES, &doc, f))
+		return false;
+	print_policy(c, &p, doc);
+	json_free(&doc);
+	return true;
+}
+
+/* --------------------------------------------------------------- storing */
+
+static const struct column policy_columns[] = {{"version", COLUMN_NUMBER},
+    {"name", COLUMN_TEXT}, {"digest", COLUMN_TEXT}, {"active", COLUMN_BOOL},
+    {"created_at", COLUMN_TEXT}, {"activated_at", COLUMN_TEXT}};
+
+#define POLICY_COLUMNS                                                         \
+	"version, name, digest, active, created_at, activated_at "
+#define POLICY_FROM "FROM assay.attestation_policy "
+
+/* A version that is there already may be made active again, not altered. */
+static bool
+store(struct cli *c, struct pg_session *s, const struct policy *p,
+    const char *document, struct pg_rows **rows, struct fault *f)
+{
+	const char *values[] = {pg_int(c->arena, p->version),
+	    p->name != NULL ? p->name : "", document, p->digest};
+
+	if (!pg_session_run(s, "BEGIN", 0, NULL, NULL, f) ||
+	    !pg_session_run(s,
+		"UPDATE assay.attestation_policy SET active = false WHERE "
+		"active AND version <> $1",
+		1, values, NULL, f) ||
+	    !pg_session_run(s,
+		"INSERT INTO assay.attestation_policy (version, name, "
+		"document, digest, active, activated_at) VALUES ($1, $2, "
+		"$3::jsonb, $4, true, now()) ON CONFLICT (version) DO UPDATE "
+		"SET active = true, activated_at = now() WHERE "
+		"attestation_policy.digest = excluded.digest "
+		"RETURNING " POLICY_COLUMNS,
+		4, values, rows, f))
+		return false;
+	if (pg_count(*rows) == 0)
+		return fault_set(f, FAULT_CONFLICT,
+		    "version %lld is stored already and says something else; "
+		    "give this one a new version",
+		    (long long)p->version);
+	return pg_session_run(s, "COMMIT", 0, NULL, NULL, f);
+}
+
+static bool
+policy_set(struct cli *c, struct fault *f)
+{
+	struct pg_session *s = NULL;
+	struct pg_rows *rows = NULL;
 	struct policy *p;
-	char *text = NULL;
-	size_t len;
+	struct text file;
 	bool ok;
 
-	ok = file_read(c->arguments[0], POLICY_MAX_BYTES, &text, &len, f) &&
-	     policy_read(c->arena, (struct text){text, len}, &p, f) &&
-	     activate(c, p, text, f);
-	mem_free(text);
+	ok = read_text(c->arena, c->arguments[0], &file, f) &&
+	     policy_read(c->arena, file, &p, f) && cli_database(c, &s, f) &&
+	     store(c, s, p, file.at, &rows, f);
+	if (ok)
+		table_print_one(c, COLUMNS(policy_columns), rows, 0);
+	pg_rows_free(&rows);
+	pg_session_free(&s);
 	return ok;
 }
 
 static bool
-show(struct cli *c, struct fault *f)
+policy_show(struct cli *c, struct fault *f)
 {
-	if (c->argument_count == 0)
-		return table_query_one(c, COLUMNS(columns),
-		    POLICY_SELECT "WHERE active AND $1::text IS NULL", NULL,
-		    "an active policy", f);
+	static const struct column columns[] = {{"version", COLUMN_NUMBER},
+	    {"name", COLUMN_TEXT}, {"digest", COLUMN_TEXT},
+	    {"active", COLUMN_BOOL}, {"created_at", COLUMN_TEXT},
+	    {"activated_at", COLUMN_TEXT}, {"document", COLUMN_JSON}};
+	const char *version = c->argument_count > 0 ? c->arguments[0] : NULL;
+	uint64_t number;
+
+	if (version != NULL && !text_to_u64(text_of(version), &number))
+		return fault_set(f, FAULT_INVALID_OPTION,
+		    "\"%.40s\" is not a version", version);
 	return table_query_one(c, COLUMNS(columns),
-	    POLICY_SELECT "WHERE version = $1::bigint", c->arguments[0],
-	    "a policy of that version", f);
+	    "SELECT " POLICY_COLUMNS ", document " POLICY_FROM
+	    "WHERE CASE WHEN $1::bigint IS NULL THEN active ELSE "
+	    "version = $1::bigint END",
+	    version,
+	    version != NULL ? "there is no such version"
+			    : "no attestation policy is active",
+	    f);
 }
 
 static bool
-none(struct cli *c, struct fault *f)
+policy_list(struct cli *c, struct fault *f)
+{
+	return table_query(c, COLUMNS(policy_columns),
+	    "SELECT " POLICY_COLUMNS POLICY_FROM
+	    "ORDER BY version DESC LIMIT 1000",
+	    0, NULL, f);
+}
+
+static bool
+policy_none(struct cli *c, struct fault *f)
 {
 	struct pg_session *s = NULL;
 	bool ok;
 
-	(void)c;
 	ok = cli_database(c, &s, f) &&
 	     pg_session_run(s,
-		 "UPDATE assay.attestation_policy SET active = false "
-		 "WHERE active",
+		 "UPDATE assay.attestation_policy SET active = false WHERE "
+		 "active",
 		 0, NULL, NULL, f);
 	if (ok)
-		puts(c->json ? "{\"active\":null}"
+		puts(c->json ? "{\"active\": null}"
 			     : "no policy is active: nobody is verified");
 	pg_session_free(&s);
 	return ok;
 }
 
-/* --------------------------------------------------------------------- init */
-
-static void
-pin(struct cli *c, json_t *section, const char *name, struct bytes b)
-{
-	char *hex = arena_alloc(c->arena, HEX_SIZE(b.len));
-
-	hex_encode(b, hex);
-	json_object_set_new(section, name, json_pack("[s]", hex));
-	fprintf(stderr, "  pins %-12s %s\n", name, hex);
-}
-
-static bool
-init_tdx(struct cli *c, const json_t *item, json_t *policy, struct fault *f)
-{
-	json_t *section = json_object();
-	struct tdx_quote q;
-	struct bytes quote;
-
-	json_object_set_new(policy, "tdx", section);
-	if (!evidence_member(
-		c->arena, item, "quote", TDX_QUOTE_MAX, &quote, f) ||
-	    !tdx_quote_read(quote, &q, f))
-		return false;
-	fputs("tdx, status UpToDate:\n", stderr);
-	json_object_set_new(
-	    section, "accept_status", json_pack("[s]", "UpToDate"));
-	pin(c, section, "mrtd", q.body.mrtd);
-	pin(c, section, "rtmr0", q.body.rtmr[0]);
-	pin(c, section, "rtmr1", q.body.rtmr[1]);
-	pin(c, section, "rtmr2", q.body.rtmr[2]);
-	pin(c, section, "mrconfigid", q.body.mrconfigid);
-	return true;
-}
-
-static bool
-init_snp(struct cli *c, const json_t *item, json_t *policy, struct fault *f)
-{
-	json_t *section = json_object();
-	struct snp_report r;
-	struct bytes report;
-
-	json_object_set_new(policy, "snp", section);
-	if (!evidence_member(
-		c->arena, item, "report", SNP_REPORT_SIZE, &report, f) ||
-	    !snp_report_read(report, &r, f))
-		return false;
-	fputs("snp:\n", stderr);
-	pin(c, section, "measurement", r.measurement);
-	pin(c, section, "host_data", r.host_data);
-	return true;
-}
-
-static bool
-init_item(struct cli *c, const json_t *item, json_t *policy, json_t *require,
-    struct fault *f)
-{
-	const char *kind = json_string_value(json_object_get(item, "kind"));
-	bool tdx = kind != NULL && strcmp(kind, "tdx") == 0;
-	size_t count;
-
-	if (tdx || (kind != NULL && strcmp(kind, "snp") == 0)) {
-		json_array_append_new(require, json_string("cpu"));
-		return tdx ? init_tdx(c, item, policy, f)
-			   : init_snp(c, item, policy, f);
-	}
-	if (kind == NULL || strcmp(kind, "nvidia") != 0) {
-		fprintf(stderr, "%s: pins nothing; write what it must say\n",
-		    kind != NULL ? kind : "an item of no kind");
-		return true;
-	}
-	count = json_array_size(json_object_get(item, "evidence_list"));
-	fprintf(stderr, "nvidia:\n  pins the number of GPUs, %zu\n", count);
-	json_array_append_new(require, json_string("gpu"));
-	json_object_set_new(
-	    policy, "nvidia", json_pack("{s:I}", "gpus", (json_int_t)count));
-	return true;
-}
-
-static bool
-init(struct cli *c, struct fault *f)
-{
-	const char *version = cli_option(c, "version");
-	const char *out = cli_option(c, "out");
-	json_t *policy, *require = json_array();
-	struct report report = {0};
-	struct policy *check;
-	uint64_t number = 1;
-	bool ok;
-	char *text;
-	const json_t *items;
-
-	policy = json_pack(
-	    "{s:I, s:o}", "version", (json_int_t)1, "require", require);
-	ok = version == NULL || text_to_u64(text_of(version), &number) ||
-	     fault_set(f, FAULT_INVALID_OPTION, "--version is no number");
-	json_object_set_new(
-	    policy, "version", json_integer((json_int_t)number));
-	ok = ok && report_read(c->arena, c->arguments[0], &report, f) &&
-	     json_get_array(report.evidence, "items", EVIDENCE_ITEMS_MAX,
-		 &items, FAULT_INVALID, f);
-	for (size_t i = 0; ok && i < json_array_size(items); i++)
-		ok = init_item(c, json_array_get(items, i), policy, require, f);
-	ok = ok && policy_of_json(c->arena, policy, &check, f);
-	if (ok) {
-		text = arena_printf(
-		    c->arena, "%s\n", json_write(c->arena, policy));
-		if (out == NULL)
-			fputs(text, stdout);
-		else
-			ok = file_write(out, text, strlen(text), 0644, f);
-	}
-	json_free(&policy);
-	report_free(&report);
-	return ok;
-}
-
-static const struct option_rule init_options[] = {
-    {"version", "NUMBER", "the policy's version; default 1"},
-    {"out", "FILE", "where to write it; default: standard output"}, {0}};
-
 /* clang-format off */
 const struct command policy_commands[] = {
-    {"policy", "init", "REPORT", 1, 1, init_options,
-     "a policy from evidence that you have judged; says what it pins", init},
+    {"policy", "init", "REPORT", 1, 1, policy_init_options,
+     "write a policy from a report that you have judged", policy_init},
+    {"policy", "check", "FILE", 1, 1, NULL,
+     "is this policy sound, and what does it ask for?", policy_check},
     {"policy", "set", "FILE", 1, 1, NULL,
-     "make a policy the one that every gateway judges by", set},
+     "store it as a version and judge by it from now on", policy_set},
     {"policy", "show", "[VERSION]", 0, 1, NULL,
-     "the active policy, or that version", show},
+     "show the active policy, or another version", policy_show},
     {"policy", "none", "", 0, 0, NULL,
-     "no policy is active: nobody is verified", none},
+     "no policy is active: nobody is verified", policy_none},
+    {"policy", "list", "", 0, 0, NULL,
+     "list the versions that were ever set", policy_list},
     {0},
 };
 /* clang-format on */

@@ -1,59 +1,100 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See report.h. Everything in a report is somebody's word until judged. */
+/*
+ * Report files brought into bundles. Members are hostile: sizes are bounded
+ * before anything is decoded, and what a form needs and does not find is said
+ * by name. The first step of `assay verify`; judge.c is the next.
+ */
 #include "client/report.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "attestation/eip191.h"
+#include "attestation/binding.h"
+#include "attestation/tdx_quote.h"
 #include "base/codec.h"
-#include "base/file.h"
 #include "base/json.h"
 
-#define REPORT_BYTES ((size_t)32 << 20)
-#define ITEM_BYTES ((size_t)16 << 20)
+enum { PAYLOAD_MAX = 2 << 20, SPKI_MAX = 4096, BODY_MAX = 16 << 20 };
 
+static const char *
+member(const json_t *o, const char *name)
+{
+	return json_string_value(json_object_get(o, name));
+}
+
+/* Hex of exactly that many bytes, where it is there. */
 static bool
-bound_hex(struct arena *a, const json_t *j, const char *name, size_t size,
+hex_member(struct arena *a, const json_t *o, const char *name, size_t width,
     struct bytes *out, struct fault *f)
 {
-	uint8_t *at = arena_alloc(a, size);
 	const char *hex;
+	uint8_t *at;
 	size_t len;
 
-	if (!json_get_string(j, name, 2 * size, &hex, FAULT_INVALID, f))
+	if (!json_get_string_or(
+		o, name, 2 * width, NULL, &hex, FAULT_INVALID, f))
 		return false;
-	if (!hex_decode(text_of(hex), at, size, &len) || len != size)
+	if (hex == NULL)
+		return true;
+	at = arena_alloc(a, width);
+	if (!hex_decode(text_of(hex), at, width, &len) || len != width)
 		return fault_set(f, FAULT_INVALID,
-		    "report: bound.%s is not %zu bytes in hex", name, size);
-	*out = bytes_of(at, size);
+		    "report: %s is not %zu bytes in hex", name, width);
+	*out = bytes_of(at, len);
 	return true;
 }
 
 static bool
-read_bound(struct arena *a, const json_t *j, struct evidence_bound *out,
-    struct fault *f)
+read_signing(
+    struct arena *a, const json_t *o, struct report_node *n, struct fault *f)
 {
-	uint8_t *key = arena_alloc(a, EIP191_ADDRESS);
-	const char *did, *address;
+	struct binding_key *key;
+	const char *algorithm, *address;
 
-	if (!bound_hex(a, j, "nonce", 32, &out->nonce, f) ||
-	    !json_get_string_or(j, "did", 200, "", &did, FAULT_INVALID, f) ||
+	if (!json_get_string_or(
+		o, "signing_address", 130, NULL, &address, FAULT_INVALID, f) ||
 	    !json_get_string_or(
-		j, "signing_address", 42, NULL, &address, FAULT_INVALID, f))
-		return false;
-	out->did = text_of(arena_string(a, did));
-	if (json_object_get(j, "statement_sha256") != NULL &&
-	    !bound_hex(a, j, "statement_sha256", 32, &out->statement_sha256, f))
-		return false;
-	if (json_object_get(j, "tls_spki") != NULL &&
-	    !evidence_member(a, j, "tls_spki", 2048, &out->tls_spki, f))
+		o, "signing_algo", 16, "ecdsa", &algorithm, FAULT_INVALID, f))
 		return false;
 	if (address == NULL)
 		return true;
-	out->signing_key = bytes_of(key, EIP191_ADDRESS);
-	return eip191_address_read(text_of(address), key, f);
+	key = arena_alloc(a, sizeof *key);
+	if (!binding_key_read(text_of(algorithm), text_of(address), key, f))
+		return false;
+	n->bound.signing_key = bytes_of(key->at, key->len);
+	n->signing_address = arena_string(a, address);
+	return true;
+}
+
+static struct report_node *
+node_add(struct report *r, const char *name, json_t *bundle)
+{
+	struct report_node *n;
+
+	if (r->count == REPORT_NODES_MAX)
+		return NULL;
+	n = &r->nodes[r->count++];
+	*n = (struct report_node){.name = name, .bundle = bundle};
+	return n;
+}
+
+/* ----------------------------------------------------- our own two forms */
+
+static bool
+read_bound(
+    struct arena *a, const json_t *o, struct report_node *n, struct fault *f)
+{
+	const char *did;
+
+	if (!json_get_string_or(o, "did", 200, NULL, &did, FAULT_INVALID, f) ||
+	    !hex_member(a, o, "nonce", 32, &n->bound.nonce, f) ||
+	    !hex_member(
+		a, o, "statement_sha256", 32, &n->bound.statement_sha256, f) ||
+	    !read_signing(a, o, n, f))
+		return false;
+	n->bound.did = text_of(arena_string(a, did));
+	return member(o, "tls_spki") == NULL ||
+	       evidence_member(
+		   a, o, "tls_spki", SPKI_MAX, &n->bound.tls_spki, f);
 }
 
 static bool
@@ -65,117 +106,214 @@ read_collateral(
 
 	json_object_foreach((json_t *)(uintptr_t)all, name, one)
 	{
-		struct collateral_item *item = &r->items[r->item_count];
+		struct collateral_item *item;
 
-		if (r->item_count == REPORT_COLLATERAL_MAX)
+		if (r->collateral_count == REPORT_COLLATERAL_MAX)
 			return fault_set(f, FAULT_INVALID,
 			    "report: more than %d pieces of collateral",
 			    REPORT_COLLATERAL_MAX);
-		item->name = arena_string(a, name);
+		item = &r->collateral[r->collateral_count];
 		if (!evidence_member(
-			a, one, "base64", ITEM_BYTES, &item->body, f) ||
+			a, one, "base64", BODY_MAX, &item->body, f) ||
 		    !json_get_string(
 			one, "fetched_at", 40, &at, FAULT_INVALID, f))
 			return false;
 		if (!time_of_rfc3339(text_of(at), &item->fetched_at))
 			return fault_set(f, FAULT_INVALID,
-			    "report: fetched_at is no RFC 3339 time");
-		r->item_count++;
+			    "report: fetched_at of %.100s is no time", name);
+		item->name = arena_string(a, name);
+		r->collateral_count++;
 	}
 	return true;
 }
 
 static bool
-read_document(struct arena *a, struct report *r, struct fault *f)
+read_kept(struct arena *a, json_t *doc, struct report *r, struct fault *f)
 {
-	const json_t *j = r->document, *bound, *collateral;
-	const char *at;
+	struct report_node *n =
+	    node_add(r, "node", json_object_get(doc, "evidence"));
+	const json_t *bound, *collateral;
 
-	if (json_object_get(j, "evidence") == NULL) {
-		r->evidence = j;
-		return true;
-	}
-	if (!json_get_object(j, "evidence", &r->evidence, FAULT_INVALID, f) ||
-	    !json_get_object_or(j, "bound", &bound, FAULT_INVALID, f) ||
-	    !json_get_object_or(
-		j, "collateral", &collateral, FAULT_INVALID, f) ||
-	    !json_get_string_or(
-		j, "judged_at", 40, NULL, &at, FAULT_INVALID, f))
-		return false;
-	if (at != NULL && !time_of_rfc3339(text_of(at), &r->judged_at))
+	if (!json_is_object(n->bundle))
 		return fault_set(
-		    f, FAULT_INVALID, "report: judged_at is no RFC 3339 time");
-	r->is_bound = bound != NULL;
-	return (bound == NULL || read_bound(a, bound, &r->bound, f)) &&
+		    f, FAULT_INVALID, "report: evidence is not an object");
+	if (!json_get_object_or(doc, "bound", &bound, FAULT_INVALID, f) ||
+	    !json_get_object_or(
+		doc, "collateral", &collateral, FAULT_INVALID, f))
+		return false;
+	return (bound == NULL ? read_signing(a, n->bundle, n, f)
+			      : read_bound(a, bound, n, f)) &&
 	       (collateral == NULL || read_collateral(a, collateral, r, f));
 }
 
-bool
-report_of_json(
-    struct arena *a, json_t *document, struct report *out, struct fault *f)
+/* ------------------------------------------------- answers of services */
+
+static bool
+add_quote(struct arena *a, const json_t *node, json_t *items, struct fault *f)
 {
-	memset(out, 0, sizeof(*out));
-	out->document = document;
-	if (read_document(a, out, f))
+	const char *hex;
+	uint8_t *quote;
+	char *text;
+	size_t len;
+
+	if (!json_get_string(
+		node, "intel_quote", 2 * TDX_QUOTE_MAX, &hex, FAULT_INVALID, f))
+		return false;
+	quote = arena_alloc(a, TDX_QUOTE_MAX);
+	if (!hex_decode(text_of(hex), quote, TDX_QUOTE_MAX, &len))
+		return fault_set(
+		    f, FAULT_INVALID, "report: intel_quote is not hex");
+	text = arena_alloc(a, BASE64_SIZE(len));
+	base64_encode(bytes_of(quote, len), text);
+	json_array_append_new(
+	    items, json_pack("{s:s, s:s}", "kind", "tdx", "quote", text));
+	return true;
+}
+
+static void
+add_log(const json_t *node, json_t *items)
+{
+	const json_t *tcb =
+	    json_object_get(json_object_get(node, "info"), "tcb_info");
+	json_t *log = json_object_get(node, "event_log");
+	json_t *compose = json_object_get(tcb, "app_compose");
+
+	if (log != NULL && json_is_string(compose))
+		json_array_append_new(
+		    items, json_pack("{s:s, s:O, s:O}", "kind", "dstack",
+			       "event_log", log, "app_compose", compose));
+}
+
+static bool
+add_gpus(const json_t *node, json_t *items, struct fault *f)
+{
+	const char *text = member(node, "nvidia_payload");
+	json_t *payload = NULL;
+
+	if (text == NULL)
 		return true;
-	report_free(out);
-	return false;
+	if (!json_read(text_of(text), PAYLOAD_MAX, &payload, f))
+		return false;
+	json_object_set_new(payload, "kind", json_string("nvidia"));
+	json_array_append_new(items, payload);
+	return true;
+}
+
+static bool
+read_nonce(struct arena *a, const json_t *node, struct report_node *n,
+    char hex[HEX_SIZE(BINDING_NONCE)], struct fault *f)
+{
+	const char *said = member(node, "request_nonce");
+	uint8_t *nonce = arena_alloc(a, BINDING_NONCE);
+
+	if (said == NULL)
+		said = member(node, "nonce");
+	if (said == NULL)
+		return fault_set(f, FAULT_INVALID, "report: no request_nonce");
+	if (!binding_nonce_read(text_of(said), nonce, f))
+		return false;
+	n->bound.nonce = bytes_of(nonce, BINDING_NONCE);
+	hex_encode(n->bound.nonce, hex);
+	return true;
+}
+
+static bool
+read_service(struct arena *a, const json_t *node, const char *name,
+    struct report *r, struct fault *f)
+{
+	bool tls = member(node, "tls_cert_fingerprint") != NULL;
+	char hex[HEX_SIZE(BINDING_NONCE)];
+	struct report_node *n = node_add(r, name, json_object());
+	json_t *items = json_array();
+
+	if (n == NULL) {
+		json_decref(items);
+		return fault_set(f, FAULT_INVALID, "report: more than %d nodes",
+		    REPORT_NODES_MAX);
+	}
+	json_array_append_new(r->made, n->bundle);
+	json_object_set_new(n->bundle, "items", items);
+	if (!read_nonce(a, node, n, hex, f) || !read_signing(a, node, n, f) ||
+	    !add_quote(a, node, items, f) || !add_gpus(node, items, f))
+		return false;
+	add_log(node, items);
+	json_object_set_new(
+	    n->bundle, "binding", json_string(tls ? "dstack-tls" : "dstack"));
+	json_object_set_new(n->bundle, "nonce", json_string(hex));
+	if (json_object_get(node, "compose_manager_attestation") != NULL)
+		n->left_out = "compose_manager_attestation";
+	return true;
+}
+
+static bool
+read_answer(
+    struct arena *a, const json_t *doc, struct report *r, struct fault *f)
+{
+	const json_t *gateway = json_object_get(doc, "gateway_attestation");
+	const json_t *list = json_object_get(doc, "model_attestations");
+	size_t i;
+
+	if (json_is_object(gateway) &&
+	    !read_service(a, gateway, "gateway", r, f))
+		return false;
+	if (member(doc, "intel_quote") != NULL)
+		return read_service(a, doc, "node", r, f);
+	if (json_array_size(list) > REPORT_NODES_MAX)
+		return fault_set(f, FAULT_INVALID, "report: more than %d nodes",
+		    REPORT_NODES_MAX);
+	for (i = 0; i < json_array_size(list); i++)
+		if (!read_service(a, json_array_get(list, i),
+			arena_printf(a, "model %zu", i), r, f))
+			return false;
+	return r->count > 0 ||
+	       fault_set(f, FAULT_INVALID,
+		   "report: neither a bundle (items), nor a kept verdict "
+		   "(evidence), nor a service's answer (intel_quote, "
+		   "model_attestations)");
 }
 
 bool
 report_read(
-    struct arena *a, const char *path, struct report *out, struct fault *f)
+    struct arena *a, struct text file, struct report *out, struct fault *f)
 {
-	json_t *j = NULL;
-	char *text = NULL;
-	size_t len;
-	bool ok;
+	json_t *doc;
 
-	memset(out, 0, sizeof(*out));
-	ok = file_read(strcmp(path, "-") == 0 ? "/dev/stdin" : path,
-		 REPORT_BYTES, &text, &len, f) &&
-	     json_read((struct text){text, len}, REPORT_BYTES, &j, f) &&
-	     report_of_json(a, j, out, f);
-	mem_free(text);
-	return ok;
+	memset(out, 0, sizeof *out);
+	if (!json_read(file, REPORT_BYTES_MAX, &doc, f))
+		return false;
+	out->document = doc;
+	out->made = json_array();
+	if (json_object_get(doc, "items") != NULL)
+		return read_signing(a, doc, node_add(out, "node", doc), f);
+	if (json_object_get(doc, "evidence") != NULL)
+		return read_kept(a, doc, out, f);
+	return read_answer(a, doc, out, f);
 }
 
 void
 report_free(struct report *r)
 {
 	json_free(&r->document);
+	json_free(&r->made);
+	r->count = r->collateral_count = 0;
 }
 
-static bool
-is_there(const struct report *r, const char *name)
+bool
+report_node_find(const struct report *r, const char *name,
+    const struct report_node **out, struct fault *f)
 {
-	for (size_t i = 0; i < r->item_count; i++)
-		if (strcmp(r->items[i].name, name) == 0)
+	*out = r->nodes;
+	if (name == NULL)
+		return r->count == 1 ||
+		       fault_set(f, FAULT_INVALID_OPTION,
+			   "the report is of %zu nodes: which one? --node "
+			   "\"%s\", for example",
+			   r->count, r->nodes[0].name);
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->nodes[i].name, name) == 0) {
+			*out = &r->nodes[i];
 			return true;
-	return false;
-}
-
-/* Names come from evidence and must not lead out of the folder. */
-void
-report_add_folder(struct arena *a, struct report *r, const char *folder,
-    const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *path = arena_printf(a, "%s/%s", folder, names[i]);
-		struct fault none;
-		struct stat st;
-		char *at;
-		size_t len;
-
-		if (strstr(names[i], "..") != NULL || is_there(r, names[i]) ||
-		    r->item_count == REPORT_COLLATERAL_MAX ||
-		    stat(path, &st) != 0 ||
-		    !file_read(path, ITEM_BYTES, &at, &len, &none))
-			continue;
-		r->items[r->item_count++] =
-		    (struct collateral_item){arena_string(a, names[i]),
-			bytes_of(arena_copy(a, at, len), len),
-			(int64_t)st.st_mtim.tv_sec * 1000};
-		mem_free(at);
-	}
+		}
+	return fault_set(
+	    f, FAULT_INVALID_OPTION, "the report has no node \"%.60s\"", name);
 }

@@ -1,39 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A report: evidence with what it must be bound to, as the gateway keeps it
- * with each verdict and as it stands in a file:
- * {"evidence": the bundle of attestation/evidence.h,
- *  "bound": {"nonce", "did", "tls_spki": base64, "statement_sha256",
- *            "signing_address"},
- *  "judged_at": RFC 3339, "collateral": {name: {"base64", "fetched_at"}}}
- * A file that has no "evidence" is taken as the bundle alone.
+ * A report file: evidence of one or more nodes, as a gateway keeps it, as a
+ * daemon makes it, or as services of dstack's kind answer it, brought into
+ * the one form of bundle that attestation/evidence.h judges. Reading proves
+ * nothing: what a report says about its own soundness is not read at all.
+ *
+ * Forms, told apart by their members:
+ *   {"items": [...], ...}                 a bundle by itself
+ *   {"evidence": bundle, "bound": {...}}  a row of attestation_verdict; may
+ *     carry "collateral": {name: {"base64", "fetched_at"}}
+ *   {"intel_quote": hex, ...}             one node of a service's answer
+ *   {"gateway_attestation", "model_attestations": [...]}   a whole answer
  */
 #ifndef CLIENT_REPORT_H
 #define CLIENT_REPORT_H
 
 #include "attestation/evidence.h"
 
+#define REPORT_BYTES_MAX ((size_t)32 << 20)
+#define REPORT_NODES_MAX 32
 #define REPORT_COLLATERAL_MAX 64
 
-struct report {
-	json_t *document;	/* report_free */
-	const json_t *evidence; /* in the document */
-	bool is_bound;
-	struct evidence_bound bound; /* where is_bound */
-	int64_t judged_at;	     /* Unix ms; 0: not said */
-	struct collateral_item items[REPORT_COLLATERAL_MAX];
-	size_t item_count;
+struct report_node {
+	const char *name;	     /* "node", "gateway", "model 0" */
+	json_t *bundle;		     /* the report owns it */
+	struct evidence_bound bound; /* as far as the report tells it */
+	const char *signing_address; /* as the report spells it, or NULL */
+	const char *left_out;	     /* a part that is not judged, or NULL */
 };
 
-/* "-" is standard input. Strings live in the arena. */
+struct report {
+	json_t *document;
+	json_t *made; /* bundles that were put together here */
+	struct report_node nodes[REPORT_NODES_MAX];
+	size_t count;
+	struct collateral_item collateral[REPORT_COLLATERAL_MAX];
+	size_t collateral_count;
+};
+
+/* Fails INVALID_JSON or INVALID; texts and bytes are in the arena. A report
+ * that was not read is empty and may be freed. */
 bool report_read(
-    struct arena *a, const char *path, struct report *out, struct fault *f);
-bool report_of_json(struct arena *a, json_t *document, struct report *out,
-    struct fault *f); /* takes the document, also when it fails */
+    struct arena *a, struct text file, struct report *out, struct fault *f);
 void report_free(struct report *r);
 
-/* The items of a folder for these names, after those of the report itself. */
-void report_add_folder(struct arena *a, struct report *r, const char *folder,
-    const char *const *names, size_t count);
+/* The node of that name; NULL takes the only one. Fails INVALID_OPTION. */
+bool report_node_find(const struct report *r, const char *name,
+    const struct report_node **out, struct fault *f);
 
 #endif

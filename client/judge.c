@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a node of a report to its verdict. Nothing found here needs to be
+ * trusted: collateral is signed by its makers and verified at each use, and
+ * what is missing shows as a check that names it.
+ */
+#include "client/judge.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+enum { COLLATERAL_BODY_MAX = 16 << 20 };
+
+static bool
+find_in_folder(const struct judging *j, const char *name,
+    struct collateral_item *out, struct fault *f)
+{
+	const char *path;
+	struct stat st;
+	size_t len;
+	char *at;
+
+	if (j->folder == NULL || strstr(name, "..") != NULL)
+		return true;
+	path = arena_printf(j->arena, "%s/%s", j->folder, name);
+	if (stat(path, &st) != 0)
+		return errno == ENOENT || errno == ENOTDIR ||
+		       fault_set(f, FAULT_UNAVAILABLE, "%.100s: %s", path,
+			   strerror(errno));
+	if (!file_read(path, COLLATERAL_BODY_MAX, &at, &len, f))
+		return false;
+	out->name = name;
+	out->body = bytes_of(arena_copy(j->arena, at, len), len);
+	out->fetched_at = (int64_t)st.st_mtim.tv_sec * 1000;
+	mem_free(at);
+	return true;
+}
+
+static bool
+find_in_database(const struct judging *j, const char *name,
+    struct collateral_item *out, struct fault *f)
+{
+	const char *values[] = {name};
+	struct pg_rows *rows = NULL;
+
+	if (j->database == NULL)
+		return true;
+	if (!pg_session_run(j->database,
+		"SELECT body, floor(extract(epoch FROM fetched_at) * "
+		"1000)::bigint FROM assay.collateral WHERE name = $1",
+		1, values, &rows, f))
+		return false;
+	if (pg_count(rows) == 1) {
+		out->name = name;
+		pg_bytes(rows, 0, 0, j->arena, &out->body.at, &out->body.len);
+		out->fetched_at = pg_i64(rows, 0, 1);
+	}
+	pg_rows_free(&rows);
+	return true;
+}
+
+/* The report's own first: it is what was judged by then. */
+static bool
+find(const struct judging *j, const char *name, struct collateral_item *out,
+    struct fault *f)
+{
+	const struct collateral in_report = {
+	    j->report->collateral, j->report->collateral_count, NULL};
+	const struct collateral_item *item = collateral_find(&in_report, name);
+
+	out->name = NULL;
+	if (item != NULL) {
+		*out = *item;
+		return true;
+	}
+	return find_in_folder(j, name, out, f) &&
+	       (out->name != NULL || find_in_database(j, name, out, f));
+}
+
+static bool
+collect(const struct judging *j, const json_t *bundle,
+    struct collateral_item items[EVIDENCE_NEEDS_MAX], size_t *count,
+    struct fault *f)
+{
+	const char *names[EVIDENCE_NEEDS_MAX];
+	struct fault unread = {0};
+	size_t wanted = 0;
+
+	*count = 0;
+	/* Evidence that cannot be read is refused later, for its reason. */
+	if (!evidence_needs(j->arena, bundle, names, &wanted, &unread))
+		return true;
+	for (size_t i = 0; i < wanted; i++) {
+		if (!find(j, names[i], &items[*count], f))
+			return false;
+		*count += items[*count].name != NULL;
+	}
+	return true;
+}
+
+/* What the evidence is held against, where anything is known of it. */
+static const struct evidence_bound *
+bound_of(const struct judging *j, const struct report_node *n,
+    struct evidence_bound *room)
+{
+	*room = n->bound;
+	if (j->nonce != NULL)
+		room->nonce = bytes_of(j->nonce, 32);
+	if (j->tls_spki.len > 0)
+		room->tls_spki = j->tls_spki;
+	if (j->nonce == NULL && n->bound.nonce.len == 0)
+		return NULL;
+	return room;
+}
+
+static void
+say_freshness(const struct judging *j, struct verdict *v)
+{
+	if (j->nonce == NULL)
+		verdict_unknown(
+		    v, (struct check){"binding.freshness", SOURCE_VERIFIER,
+			   CODE_NONCE, "no nonce of yours was given",
+			   "a report that answers it (--nonce)"});
+}
+
+static void
+judge_by(const struct judging *j, const struct report_node *n,
+    const struct policy *policy, const struct collateral *collateral,
+    struct verdict *v, struct evidence_facts *facts)
+{
+	struct evidence_bound room;
+	struct examination x = {.policy = policy,
+	    .anchors = j->anchors,
+	    .collateral = collateral,
+	    .bound = bound_of(j, n, &room),
+	    .now_ms = j->now_ms};
+
+	verdict_init(v, j->arena, j->now_ms);
+	evidence_judge(&x, n->bundle, v);
+	say_freshness(j, v);
+	*facts = x.facts;
+}
+
+bool
+judge_node(const struct judging *j, const struct report_node *n,
+    struct verdict *v, struct evidence_facts *out, struct fault *f)
+{
+	struct collateral_item items[EVIDENCE_NEEDS_MAX];
+	struct collateral collateral = {.items = items};
+	struct evidence_facts facts;
+	struct verdict one;
+
+	verdict_init(v, j->arena, j->now_ms);
+	if (!collect(j, n->bundle, items, &collateral.count, f))
+		return false;
+	for (size_t i = 0; i < j->policies->count; i++) {
+		judge_by(j, n, j->policies->at[i], &collateral, &one, &facts);
+		if (i > 0 && one.outcome != VERDICT_VERIFIED &&
+		    one.count <= v->count)
+			continue;
+		*v = one;
+		if (out != NULL)
+			*out = facts;
+		if (one.outcome == VERDICT_VERIFIED)
+			break;
+	}
+	return true;
+}
