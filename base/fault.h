@@ -36,6 +36,8 @@
 	X(FEEDBACK_EXISTS, "feedback_exists")                                  \
 	X(FEEDBACK_NOT_FOUND, "feedback_not_found")                            \
 	X(FEEDBACK_CLOSED, "feedback_closed")                                  \
+	X(FEEDBACK_RANGE, "feedback_out_of_range")                             \
+	X(FEEDBACK_ISSUE, "unknown_issue")                                     \
 	X(REQUEST_NOT_SERVED, "request_not_served")                            \
 	X(RUNTIME_UNREACHABLE, "runtime_unreachable")                          \
 	X(IDEMPOTENCY_CONFLICT, "idempotency_conflict")                        \

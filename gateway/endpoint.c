@@ -18,6 +18,8 @@ static const struct endpoint table[] = {
 { "POST", "/v1/tasks/{}", ENDPOINT_RELAY, "tasks", NULL, SCOPE_INFERENCE },
 { "POST", "/v1/handoffs", ENDPOINT_HANDOFF, "handoffs", NULL, SCOPE_INFERENCE },
 { "POST", "/v1/route", ENDPOINT_ROUTE, "route", NULL, SCOPE_INFERENCE },
+{ "POST", "/v1/feedback", ENDPOINT_FEEDBACK, "feedback", NULL, SCOPE_INFERENCE },
+{ "PUT", "/v1/feedback/{}", ENDPOINT_FEEDBACK, "feedback/id", NULL, SCOPE_INFERENCE },
 { "GET", "/v1/models", ENDPOINT_MODELS, "models", NULL, SCOPE_CATALOG_READ },
 { "GET", "/v1/models/{*}", ENDPOINT_MODEL, "models/id", NULL, SCOPE_CATALOG_READ },
 { "GET", "/v1/providers/{}", ENDPOINT_PROVIDER, "providers", NULL, SCOPE_CATALOG_READ },

@@ -17,7 +17,8 @@ enum endpoint_kind {
 	ENDPOINT_MODELS,
 	ENDPOINT_MODEL,
 	ENDPOINT_PROVIDER,
-	ENDPOINT_REQUEST
+	ENDPOINT_REQUEST,
+	ENDPOINT_FEEDBACK /* POST gives, PUT with an id changes */
 };
 
 struct endpoint {

@@ -19,9 +19,12 @@ enum step {
 	BUYER_KNOWN,
 	DESCRIBE,
 	DESCRIBED,
+	JUDGE,
 	QUERY,
 	KEPT,
 	KEPT_KNOWN,
+	FEEDBACK,
+	FEEDBACK_DONE,
 	ROUTE,
 	MINT,
 	MINTED,
@@ -60,6 +63,7 @@ struct exchange {
 	bool has_query;
 	struct query query;
 	const char *idempotency_key;
+	struct feedback feedback;
 	uint8_t body_sha256[32];
 
 	bool has_route, is_reserved;

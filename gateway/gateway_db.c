@@ -144,6 +144,48 @@ const struct pg_statement gateway_statements[] = {
 	" FROM (SELECT count(*) FROM old) AS first"
 	" ON CONFLICT DO NOTHING", 6},
 
+[GIVE_FEEDBACK] = {"give_feedback",
+	"WITH r AS (SELECT r.*, r.outcome IN ('served', 'truncated')"
+	" AND r.did IS NOT NULL AS is_served,"
+	" r.created_at > now() - interval '7 days' AS is_open"
+	" FROM assay.request r WHERE r.id = $1::uuid"
+	" AND r.account_id = $3::uuid"
+	" AND r.created_at BETWEEN " TIME("$2::bigint") " - interval '1 hour'"
+	" AND " TIME("$2::bigint") " + interval '1 hour'),"
+	" given AS (INSERT INTO assay.feedback (request_id, request_at, id,"
+	" created_at, account_id, workspace_id, did, task, canonical, quality,"
+	" verdict, issues, comment, value, counts)"
+	" SELECT r.id, r.created_at, $4::uuid, now(), r.account_id,"
+	" r.workspace_id, r.did, r.task, r.canonical, $5::smallint,"
+	" $6::assay.verdict, $7::text[], $8, coalesce($5::smallint,"
+	" CASE $6 WHEN 'good' THEN 100 ELSE 0 END)::smallint,"
+	" r.workspace_id <> d.workspace_id AND NOT EXISTS (SELECT"
+	"  FROM assay.membership m WHERE m.account_id = r.account_id"
+	"  AND m.workspace_id = d.workspace_id)"
+	" FROM r JOIN assay.device d ON d.did = r.did"
+	" WHERE is_served AND is_open ON CONFLICT DO NOTHING RETURNING id),"
+	" kept AS (INSERT INTO assay.idempotency (account_id, endpoint, key,"
+	" request_sha256, status, body) SELECT $3::uuid, 'feedback', $9,"
+	" $10::bytea, 201, $11 FROM given WHERE $9::text IS NOT NULL"
+	" ON CONFLICT DO NOTHING)"
+	" SELECT is_served, is_open, (SELECT count(*) FROM given),"
+	" (SELECT f.id FROM assay.feedback f WHERE f.request_id = r.id"
+	"  AND f.request_at = r.created_at) FROM r", 11},
+/* A feedback's id is younger than its request by seven days at most. */
+[EDIT_FEEDBACK] = {"edit_feedback",
+	"WITH was AS (SELECT * FROM assay.feedback WHERE id = $1::uuid"
+	" AND account_id = $3::uuid"
+	" AND request_at BETWEEN " TIME("$2::bigint") " - interval '8 days'"
+	" AND " TIME("$2::bigint") " + interval '1 hour'),"
+	" edited AS (UPDATE assay.feedback f SET edited_at = now(),"
+	" quality = $4::smallint, verdict = $5::assay.verdict,"
+	" issues = $6::text[], comment = $7, value = coalesce($4::smallint,"
+	" CASE $5 WHEN 'good' THEN 100 ELSE 0 END)::smallint"
+	" FROM was WHERE f.request_id = was.request_id"
+	" AND f.request_at = was.request_at"
+	" AND was.created_at > now() - interval '24 hours' RETURNING 1)"
+	" SELECT (SELECT count(*) FROM edited) FROM was", 7},
+
 [OPEN_TUNNEL] = {"open_tunnel",
 	"INSERT INTO assay.tunnel_session AS s (id, did, slot,"
 	" gateway_instance, remote, certificate_serial, daemon, runtime_kind,"

@@ -10,6 +10,7 @@
 
 #include "base/pg.h"
 #include "gateway/catalog.h"
+#include "gateway/feedback.h"
 #include "gateway/principal.h"
 #include "gateway/statement.h"
 
@@ -143,6 +144,25 @@ struct pending *gateway_db_find_answer(struct pg *pg, const char *account,
 struct pending *gateway_db_keep_answer(struct pg *pg, const char *account,
     const char *endpoint, const char *key, const struct answer_row *row,
     done_answer *fn, void *arg);
+
+/* ---------------------------------------------------------------- feedback */
+
+struct feedback_row {
+	const char *id; /* of the feedback, UUID version 7 */
+	const char *account;
+	const char *idempotency_key; /* or NULL; what follows goes with it */
+	uint8_t body_sha256[32];
+	const char *answer;
+};
+/* Done when it is durable. Faults: REQUEST_NOT_FOUND, REQUEST_NOT_SERVED,
+ * FEEDBACK_CLOSED, FEEDBACK_EXISTS, UPSTREAM_DEPENDENCY_UNAVAILABLE. */
+struct pending *gateway_db_give_feedback(struct pg *pg,
+    const struct feedback *b, const struct feedback_row *row, done_answer *fn,
+    void *arg);
+/* Of the row, id and account. FEEDBACK_NOT_FOUND, FEEDBACK_CLOSED, … */
+struct pending *gateway_db_edit_feedback(struct pg *pg,
+    const struct feedback *b, const struct feedback_row *row, done_answer *fn,
+    void *arg);
 
 /* ---------------------------------------------------------------- presence */
 

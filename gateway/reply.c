@@ -41,6 +41,8 @@ static const struct reply_row rows[FAULT_COUNT] = {
 [FAULT_FEEDBACK_EXISTS]      = { 409, BAD, 0, NULL },
 [FAULT_FEEDBACK_NOT_FOUND]   = { 404, BAD, 0, NULL },
 [FAULT_FEEDBACK_CLOSED]      = { 409, BAD, 0, NULL },
+[FAULT_FEEDBACK_RANGE]      = { 400, BAD, 0, NULL },
+[FAULT_FEEDBACK_ISSUE]      = { 400, BAD, 0, NULL },
 [FAULT_REQUEST_NOT_SERVED]   = { 409, BAD, 0, NULL },
 [FAULT_RUNTIME_UNREACHABLE]  = { 409, BAD, 0,
 	"no provider for this model can be reached directly" },
