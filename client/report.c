@@ -47,6 +47,7 @@ static bool
 read_signing(
     struct arena *a, const json_t *o, struct report_node *n, struct fault *f)
 {
+	char hex[HEX_SIZE(sizeof(((struct binding_key *)0)->at))];
 	struct binding_key *key;
 	const char *algorithm, *address;
 
@@ -61,7 +62,9 @@ read_signing(
 	if (!binding_key_read(text_of(algorithm), text_of(address), key, f))
 		return false;
 	n->bound.signing_key = bytes_of(key->at, key->len);
-	n->signing_address = arena_string(a, address);
+	hex_encode(n->bound.signing_key, hex);
+	n->signing_address =
+	    arena_printf(a, "%s%s", key->len == 20 ? "0x" : "", hex);
 	return true;
 }
 

@@ -25,7 +25,7 @@ struct report_node {
 	const char *name;	     /* "node", "gateway", "model 0" */
 	json_t *bundle;		     /* the report owns it */
 	struct evidence_bound bound; /* as far as the report tells it */
-	const char *signing_address; /* as the report spells it, or NULL */
+	const char *signing_address; /* lower case, or NULL */
 	const char *left_out;	     /* a part that is not judged, or NULL */
 };
 

@@ -348,21 +348,36 @@ read_exchange(struct cli *c, struct exchange *out, struct verdict *v,
 	return *sound;
 }
 
+/* One spelling: lower case, with 0x for an address. */
+static const char *
+signer_text(const struct exchange *e, struct verdict *v)
+{
+	struct fault f = {0};
+	struct binding_key k;
+
+	if (!binding_key_read(
+		e->signature.algorithm, e->signature.address, &k, &f))
+		return verdict_text(v, e->signature.address);
+	return verdict_format(v, "%s%s", k.len == EIP191_ADDRESS ? "0x" : "",
+	    verdict_hex(v, bytes_of(k.at, k.len)));
+}
+
+/* Anybody can sign with a key of their own: without a word on whose key it
+ * must be there is nothing to verify. */
 static void
 check_signer(
     const struct policies *p, const struct exchange *e, struct verdict *v)
 {
 	const struct policy *policy = p->count > 0 ? p->at[0] : NULL;
+	const char *signer = signer_text(e, v);
 
-	if (policy != NULL && policy->signing_addresses.given)
+	if (verdict_need(v, policy != NULL && policy->signing_addresses.given,
+		(struct check){"exchange.signer_pinned", SOURCE_OPERATOR,
+		    CODE_BAD_POLICY, signer,
+		    "a policy with signing_addresses (--policy)"}))
 		policy_check_text(v, &policy->signing_addresses,
 		    "exchange.signing_address", SOURCE_OPERATOR,
-		    e->signature.address);
-	else
-		verdict_unknown(v,
-		    (struct check){"exchange.signing_address", SOURCE_OPERATOR,
-			CODE_POLICY, verdict_text(v, e->signature.address),
-			"an address that a policy pins"});
+		    text_of(signer));
 }
 
 static void
