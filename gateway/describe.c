@@ -213,6 +213,19 @@ parts_json(const char *parts)
 	return j;
 }
 
+/* What is missing for the next tier is between a provider and us. */
+static json_t *
+standing_json(
+    const struct describe *d, const char *did, const struct catalog_score *s)
+{
+	const struct catalog_device *x = catalog_device_find(d->catalog, did);
+	json_t *j = parts_json(s != NULL ? s->parts : NULL);
+
+	if (x == NULL || strcmp(x->workspace, d->principal->workspace) != 0)
+		json_object_del(j, "next");
+	return j;
+}
+
 /* One (task, model) of a provider: what is measured, what is live, or both. */
 static json_t *
 pair_json(const struct describe *d, const char *did, const char *task,
@@ -226,7 +239,7 @@ pair_json(const struct describe *d, const char *did, const char *task,
 	    tier_name(s != NULL ? s->tier : TIER_BRONZE), "score",
 	    score_json(s != NULL ? s->score : -1), "sample_size",
 	    s != NULL ? s->samples : 0.0, "half_life_days", HALF_LIFE_DAYS,
-	    "parts", parts_json(s != NULL ? s->parts : NULL), "updated_at",
+	    "parts", standing_json(d, did, s), "updated_at",
 	    time_json(s != NULL ? s->updated_at : 0));
 
 	json_object_set_new(j, "connected", json_boolean(o != NULL));

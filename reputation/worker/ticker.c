@@ -17,6 +17,7 @@ struct ticker {
 	struct pg_session *db;
 	struct ticker_counts counts;
 	int64_t partitions_day; /* the day they were last seen to */
+	bool has_begun;		/* there is a day_close to go on from */
 };
 
 /* -------------------------------------------------------------- statements */
@@ -228,6 +229,23 @@ close_day(struct ticker *t, int64_t day, int64_t now_ms, struct fault *f)
 	return ok;
 }
 
+/* The very first day is there to be closed: the one before counts as over. */
+static bool
+begin_days(struct ticker *t, int64_t next, int64_t now_ms, struct fault *f)
+{
+	struct arena *a;
+	const char *closed[3] = {NULL, NULL, "f"};
+
+	if (t->has_begun)
+		return true;
+	a = arena_new();
+	closed[0] = scorer_day(next - 1, a);
+	closed[1] = pg_int(a, now_ms);
+	t->has_begun = act(t, DB_CLOSED, closed, f);
+	arena_free(&a);
+	return t->has_begun;
+}
+
 /* *day: whose events may be counted now. */
 static bool
 close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
@@ -249,6 +267,7 @@ close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
 		pg_rows_free(&rows);
 	}
 	arena_free(&a);
+	ok = ok && begin_days(t, next, now_ms, f);
 	while (ok && next < today &&
 	       now_ms >= (next + 1) * DAY_MS + t->settings->close_grace)
 		ok = close_day(t, next++, now_ms, f);
