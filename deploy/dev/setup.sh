@@ -97,8 +97,8 @@ install_node() {
 	package=node-linux-$(node_architecture)
 	step "fetching Node $node_wanted (npm package $package)"
 	mkdir -p "$state/node/bin"
-	system_npm install --silent --no-save --ignore-scripts --no-audit --no-fund \
-		--prefix "$state/node" "$package@$node_wanted" >&2
+	system_npm install --no-save --loglevel=error --ignore-scripts \
+		--no-audit --no-fund --prefix "$state/node" "$package@$node_wanted" >&2
 	ln -sf "../node_modules/$package/bin/node" "$state/node/bin/node"
 	use_node
 	hash -r
