@@ -7,7 +7,8 @@
 
 demo_model=lovelace:assay-bigram-docs
 demo_model_2=lovelace:assay-bigram-development
-demo_programs=(provider-b provider-a runtime-b runtime-a gateway auth redis postgres)
+demo_programs=(provider-b provider-a runtime-b runtime-a gateway reputation auth
+	redis postgres)
 
 demo_build() {
 	printf '%s/build/%s\n' "$root" "${ASSAY_DEMO_PRESET:-release}"
@@ -153,6 +154,13 @@ write_gateway_config() {
 	END
 }
 
+write_reputation_config() {
+	write_config reputation <<-END
+		admin.listen = 127.0.0.1:$(port reputation)
+		database.url = $(postgres_url assay_reputation)
+	END
+}
+
 # write_provider_config WHICH MODEL
 write_provider_config() {
 	local which=$1 folder=$state/provider-$1
@@ -233,10 +241,13 @@ start_demo() {
 	once catalog make_catalog
 	write_auth_config
 	write_gateway_config
+	write_reputation_config
 	write_provider_config a "$demo_model"
 	write_provider_config b "$demo_model_2"
 	start_server auth "$(demo_build)/assay-auth" \
 		--config "$state/etc/auth.conf"
+	start_server reputation "$(demo_build)/assay-reputation" \
+		--config "$state/etc/reputation.conf"
 	mkdir -p "$state/gateway"
 	start_server gateway "$(demo_build)/assay-gateway" \
 		--config "$state/etc/gateway.conf"

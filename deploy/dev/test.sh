@@ -199,9 +199,21 @@ run_test() {
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
+# What each way of gaming the scores achieves; fails where a bar is missed.
+bench_attack() {
+	build release bench_reputation_attack
+	build/release/tests/bench_reputation_attack "$@"
+}
+
 run_bench() {
 	local script
 
+	if [ "${1:-}" = attack ]; then
+		shift
+		install_packages
+		bench_attack "$@"
+		return
+	fi
 	run_setup
 	build release programs
 	for script in tests/bench/*; do
