@@ -213,7 +213,7 @@ catalog_add(struct cli *c, struct fault *f)
 	add.task_count = cli_options(c, "task", &add.tasks);
 	if (add.task_count == 0)
 		return fault_set(f, FAULT_INVALID_OPTION,
-		    "--task is needed (repeatable): chat, completion, …");
+		    "--task is needed (repeatable): chat, completion, ...");
 	if (!read_source(c, add.runtime, &add.artifact, f) ||
 	    !artifact_hash(&add.artifact,
 		isatty(STDERR_FILENO) ? show_progress : NULL, NULL, f) ||

@@ -73,7 +73,7 @@ cli_database(const struct cli *c, struct pg_session **out, struct fault *f)
 	*out = NULL;
 	if (c->database == NULL)
 		return fault_set(f, FAULT_INVALID_OPTION,
-		    "which database? give --database postgres://… or set "
+		    "which database? give --database postgres://... or set "
 		    "ASSAY_DATABASE_URL");
 	if (!pg_session_open(c->database, "assay", out, f))
 		return false;

@@ -34,6 +34,7 @@ struct doctor {
 	/* the check under way */
 	struct loop *loop;
 	bool good;
+	bool is_up;
 	struct fault fault;
 };
 
@@ -79,6 +80,18 @@ get(struct doctor *d, const char *url, const char *ca,
 	return d->good;
 }
 
+/* TLS is up before the gateway has looked at the certificate: only its hello
+ * says that it lets us in. */
+static void
+on_hello(struct http_request *r, void *arg)
+{
+	struct doctor *d = arg;
+
+	http_request_close(&r);
+	d->good = true;
+	loop_stop(d->loop);
+}
+
 static void
 on_up(struct link *l, X509 *peer, void *arg)
 {
@@ -86,8 +99,7 @@ on_up(struct link *l, X509 *peer, void *arg)
 
 	(void)l;
 	(void)peer;
-	d->good = true;
-	loop_stop(d->loop);
+	d->is_up = true;
 }
 
 static void
@@ -97,31 +109,43 @@ on_down(struct link *l, const struct fault *why, void *arg)
 
 	(void)l;
 	d->fault = *why;
+	if (d->is_up)
+		fault_set(&d->fault, FAULT_REFUSED,
+		    "it took the connection and ended it without a hello: is "
+		    "the device revoked?");
 	loop_stop(d->loop);
 }
 
 static void
-on_request(struct http_request *r, void *arg)
+on_patience(void *arg)
 {
-	(void)arg;
-	http_request_close(&r);
+	struct doctor *d = arg;
+
+	fault_set(&d->fault, FAULT_TIMEOUT, "no hello within %d s",
+	    PATIENCE_MS / 1000);
+	loop_stop(d->loop);
 }
 
 static bool
 dial(struct doctor *d, const char *address, SSL_CTX *tls, struct fault *f)
 {
 	static const struct link_events events = {
-	    .on_up = on_up, .on_down = on_down, .on_request = on_request};
+	    .on_up = on_up, .on_down = on_down, .on_request = on_hello};
 	struct link_limits limits;
+	struct timer *patience;
 	struct link *l;
 
 	link_limits_default(&limits);
 	d->good = false;
+	d->is_up = false;
 	d->loop = loop_new();
+	patience = timer_new(d->loop, on_patience, d);
+	timer_start(patience, PATIENCE_MS);
 	l = link_dial(d->loop, address, tls, NULL, LINK_SERVER, &limits,
 	    &events, d, &d->log);
 	loop_run(d->loop);
 	link_free(&l);
+	timer_free(&patience);
 	loop_free(&d->loop);
 	if (!d->good)
 		fault_set(f, d->fault.kind, "%s: %s", address, d->fault.why);

@@ -52,7 +52,7 @@ bearer(const struct http_request *r, struct text *out, struct fault *f)
 	    http_fields_count(&r->fields, "authorization") != 1 ||
 	    strncasecmp(value, "Bearer ", 7) != 0)
 		return fault_set(f, FAULT_INVALID_CREDENTIAL,
-		    "a handoff token is needed: authorization: Bearer …");
+		    "a handoff token is needed: authorization: Bearer TOKEN");
 	*out = text_of(value + 7);
 	return true;
 }

@@ -116,3 +116,16 @@ describe("assay", () => {
 		}
 	});
 });
+
+describe("a device that was revoked", () => {
+	test("is told by doctor that no gateway lets it in", async () => {
+		await assayCommand(["device", "revoke", daemon.did]);
+		await until("doctor to say so", async () => {
+			const text = await run("/bin/sh", ["-c",
+				'"$0" "$@" || true',
+				path.join(BUILD, "assay-provider"),
+				"doctor", ...options]);
+			return text.includes("is the device revoked?");
+		});
+	});
+});
