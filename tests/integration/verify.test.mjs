@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promise: anybody can judge a report again, offline, and the exit status says
+// what came of it: 0 verified, 1 failed, 2 a mistake in the call, 3 no
+// trustworthy verdict. Real recorded evidence, the real program.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { Postgres } from "./lib/postgres.mjs";
+import { BUILD, ROOT } from "./lib/program.mjs";
+
+const VECTORS = path.resolve(ROOT, process.env.ASSAY_VECTORS ??
+	"../shared/vectors");
+const CLIENT = path.join(BUILD, "assay");
+const REPORT = path.join(VECTORS, "services/venice-20260610.json");
+const TCB = "tdx/collateral/90c06f-20260610_014855.json";
+const AT = ["--at", "2026-06-10T02:00:00Z"];
+const MODEL = "Qwen/Qwen3.5-122B-A10B";
+const WORDS = ["asserted", "refuted", "unknown"];
+
+const missing = [CLIENT, REPORT, path.join(VECTORS, TCB)]
+	.find((file) => !fs.existsSync(file));
+const skip = missing && `no ${path.basename(missing)}`;
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "assay-verify-"));
+const file = (name) => path.join(folder, name);
+const collateral = ["--collateral", file("collateral")];
+
+function assay(...args) {
+	const env = { ...process.env, ASAN_OPTIONS: "detect_leaks=1" };
+	delete env.ASSAY_DATABASE_URL;
+	const { status, stdout, stderr } = spawnSync(CLIENT, args,
+		{ encoding: "utf8", env, maxBuffer: 64 << 20 });
+	assert.doesNotMatch(stderr, /AddressSanitizer|LeakSanitizer|runtime error/);
+	return { status, stdout, stderr };
+}
+
+function judged(...args) {
+	const { status, stdout } = assay(...args, "--json");
+	return { status, ...JSON.parse(stdout) };
+}
+
+const read = (name) => JSON.parse(
+	fs.readFileSync(path.join(VECTORS, name), "utf8"));
+const write = (name, value) => {
+	fs.writeFileSync(file(name), typeof value === "string" ? value
+		: JSON.stringify(value));
+	return file(name);
+};
+const verify = (report, ...more) => judged("verify", report, "--policy",
+	file("policy.json"), ...AT, ...collateral, ...more);
+const flipped = (hex, at) => hex.slice(0, at) +
+	(parseInt(hex[at], 16) ^ 1).toString(16) + hex.slice(at + 1);
+
+before(() => {
+	if (skip)
+		return;
+	fs.mkdirSync(file("collateral/tdx/tcb"), { recursive: true });
+	fs.copyFileSync(path.join(VECTORS, TCB),
+		file("collateral/tdx/tcb/90c06f000000"));
+	const made = assay("policy", "init", REPORT, "--out",
+		file("policy.json"), ...AT, ...collateral, "--allow-no-rim",
+		"--no-revocation", "--pin-signing-address");
+	assert.equal(made.status, 0, made.stderr);
+	assert.match(made.stdout, /pinned from this report/);
+	assert.match(made.stdout, /nvidia\.gpus: 8/);
+	assert.match(made.stdout, /signing_addresses: \["0x6525e128/);
+});
+
+after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+test("a sound report is verified, with every check by name", { skip }, () => {
+	const { nonce } = read("near/reports.json")
+		.find(({ id }) => id === "venice-20260610");
+	const answer = verify(REPORT, "--nonce", nonce);
+	const [node] = answer.nodes;
+
+	assert.equal(answer.status, 0);
+	assert.equal(answer.verdict, "verified");
+	assert.equal(answer.nodes.length, 1);
+	assert.deepEqual([node.outcome, node.code, node.failed],
+		["verified", "ok", null]);
+	assert.equal(node.renew_by, "2026-06-10T03:00:00Z");
+	assert.equal(node.status, "UpToDate");
+	assert.match(answer.policy.digest, /^[0-9a-f]{64}$/);
+	assert.ok(answer.not_proven.length > 0);
+	for (const check of node.checks) {
+		assert.match(check.name, /^[a-z]+\.[a-z0-9_]+$/);
+		assert.ok(WORDS.includes(check.result));
+		assert.deepEqual(Object.keys(check), ["name", "subject", "result",
+			"source", "code", "seen", "wanted"]);
+	}
+	for (const name of ["tdx.quote_signature", "nvidia.signature",
+		"dstack.registers", "binding.report_data",
+		"evidence.signing_address"])
+		assert.ok(node.checks.some((check) => check.name === name &&
+			check.result === "asserted"), name);
+});
+
+test("people get a table, in plain text where there is no terminal",
+	{ skip }, () => {
+		const { status, stdout } = assay("verify", REPORT, "--policy",
+			file("policy.json"), ...AT, ...collateral);
+
+		assert.equal(status, 0);
+		assert.ok(!stdout.includes("\x1b"));
+		assert.match(stdout, /^check +result +source +seen +wanted$/m);
+		assert.match(stdout, /^binding\.freshness +unknown /m);
+		assert.match(stdout, /^node: verified \(ok\)$/m);
+		assert.match(stdout, /renew by: 2026-06-10T03:00:00Z/);
+		assert.match(stdout, /^This does not prove:$/m);
+	});
+
+test("one byte changed fails for its reason", { skip }, () => {
+	const changes = [
+		["quote", "tampered", (o) => {
+			o.intel_quote = flipped(o.intel_quote, 2 * (48 + 136));
+		}],
+		["nonce", "nonce_mismatch", (o) => {
+			o.request_nonce = flipped(o.request_nonce, 0);
+		}],
+		["address", "binding_mismatch", (o) => {
+			o.signing_address = flipped(o.signing_address, 41);
+		}],
+		["compose", "mismatch", (o) => {
+			o.info.tcb_info.app_compose += " ";
+		}],
+	];
+
+	for (const [name, code, change] of changes) {
+		const report = JSON.parse(fs.readFileSync(REPORT, "utf8"));
+		change(report);
+		const answer = verify(write(`${name}.json`, report));
+		assert.equal(answer.status, 1, name);
+		assert.equal(answer.verdict, "failed", name);
+		assert.equal(answer.nodes[0].code, code, name);
+		assert.ok(answer.nodes[0].why.length > 0, name);
+	}
+	assert.equal(verify(write("half.json",
+		fs.readFileSync(REPORT, "utf8").slice(0, 1000))).status, 1);
+	assert.equal(verify(REPORT, "--nonce", "ab".repeat(32)).nodes[0].code,
+		"nonce_mismatch");
+});
+
+test("without what is needed there is no trustworthy verdict", { skip }, () => {
+	const call = (...args) => assay("verify", REPORT, ...AT, ...args);
+	const policy = ["--policy", file("policy.json")];
+
+	assert.equal(call(...policy).status, 3);
+	assert.match(call(...policy).stdout, /node: error \(missing\)/);
+	assert.equal(call("--policy", file("none.json"), ...collateral).status, 3);
+	const bad = call("--policy", write("bad.json", { version: 1 }),
+		...collateral);
+	assert.equal(bad.status, 3);
+	assert.match(bad.stderr, /policy: no require/);
+	assert.equal(assay("verify", file("none.json"), ...policy).status, 3);
+	// Past its collateral's time, and beyond the certificates' at last.
+	assert.equal(verify(REPORT, "--at", "2026-09-01T00:00:00Z").status, 3);
+});
+
+test("a mistake in the call is told as one", { skip }, () => {
+	const policy = ["--policy", file("policy.json")];
+
+	assert.equal(assay("verify").status, 2);
+	assert.match(assay("verify", REPORT).stderr, /which policy\?/);
+	assert.equal(assay("verify", REPORT).status, 2);
+	assert.equal(assay("verify", REPORT, ...policy, "--at", "soon").status, 2);
+	assert.equal(assay("verify", REPORT, ...policy, "--nonce", "xy").status, 2);
+	assert.equal(assay("verify", REPORT, ...policy, "--node", "model 3")
+		.status, 2);
+	assert.equal(assay("policy", "init", REPORT, "--version", "0").status, 2);
+});
+
+test("policy init pins nothing that is not sound", { skip }, () => {
+	const report = JSON.parse(fs.readFileSync(REPORT, "utf8"));
+	report.intel_quote = flipped(report.intel_quote, 2 * (48 + 136));
+	const init = (...args) => assay("policy", "init", ...args, ...AT,
+		"--allow-no-rim", "--no-revocation");
+	const refused = init(write("forged.json", report), "--out",
+		file("never.json"), ...collateral);
+
+	assert.equal(refused.status, 1);
+	assert.match(refused.stderr, /no policy was written/);
+	assert.ok(!fs.existsSync(file("never.json")));
+	assert.equal(init(REPORT).status, 3);
+	assert.match(init(REPORT, "--out", file("policy.json"), ...collateral)
+		.stderr, /not written over/);
+	assert.equal(assay("policy", "check", file("policy.json")).status, 0);
+	assert.equal(assay("policy", "check", write("bad.json", { version: 1 }))
+		.status, 1);
+});
+
+test("one exchange is held against its signature", { skip }, () => {
+	const one = read("near/chat-signatures.json")[0];
+	const signature = (change) => write("signature.json", { text: one.text,
+		signature: one.signature, signing_address: one.signing_address,
+		signing_algo: one.signing_algo, ...change });
+	const exchange = (change, ...more) => judged("verify", "exchange",
+		"--request", path.join(VECTORS, one.request), "--response",
+		path.join(VECTORS, one.response), "--signature",
+		signature(change), "--policy", file("policy.json"), ...more);
+	const sound = exchange({}, "--model", MODEL);
+
+	assert.equal(sound.status, 0);
+	assert.equal(sound.verdict, "verified");
+	assert.ok(sound.not_proven.some((line) => /which model/.test(line)));
+	assert.equal(exchange({}, "--model", "another").nodes[0].failed,
+		"exchange.model");
+	assert.equal(exchange({ text: one.text.replace(":2974", ":2975") })
+		.nodes[0].failed, "exchange.signature");
+	assert.equal(exchange({ signature: "0x00" }).status, 1);
+	const other = exchange({}, "--response", path.join(VECTORS, one.request));
+	assert.equal(other.status, 1);
+	assert.equal(other.nodes[0].failed, "exchange.response");
+	// Whose signature it must be is the operator's to say.
+	const unpinned = exchange({}, "--policy", write("open.json", { version: 1,
+		require: ["cpu"], tdx: { any_workload: true } }));
+	assert.equal(unpinned.status, 3);
+	assert.equal(unpinned.nodes[0].failed, "exchange.signer_pinned");
+});
+
+test("the active policy and kept collateral judge alike", { skip }, async () => {
+	const postgres = await Postgres.start();
+	const database = ["--database", postgres.url()];
+
+	try {
+		assert.equal(assay("migrate", ...database).status, 0);
+		assert.equal(assay("verify", REPORT, ...database).status, 3);
+		const set = assay("policy", "set", file("policy.json"), ...database,
+			"--json");
+		assert.equal(set.status, 0, set.stderr);
+		assert.equal(JSON.parse(set.stdout).active, true);
+		const shown = JSON.parse(assay("policy", "show", ...database,
+			"--json").stdout);
+		assert.equal(shown.version, 1);
+		assert.equal(shown.document.nvidia.gpus, 8);
+		const body = fs.readFileSync(path.join(VECTORS, TCB)).toString("hex");
+		await postgres.query(`insert into assay.collateral values (
+			'tdx/tcb/90c06f000000', decode('${body}', 'hex'), 'test',
+			'2026-06-10T01:48:55Z')`);
+		const answer = judged("verify", REPORT, ...AT, ...database);
+		assert.equal(answer.verdict, "verified");
+		assert.equal(answer.policy.source, "active policy");
+		assert.equal(answer.policy.digest, shown.digest);
+
+		const policy = JSON.parse(fs.readFileSync(file("policy.json")));
+		policy.nvidia.gpus = 7;
+		const changed = assay("policy", "set", write("seven.json", policy),
+			...database);
+		assert.equal(changed.status, 1);
+		assert.match(changed.stderr, /stored already and says something else/);
+		assert.equal(judged("verify", REPORT, ...AT, ...database).status, 0);
+		policy.version = 2;
+		assert.equal(assay("policy", "set", write("seven.json", policy),
+			...database).status, 0);
+		const refused = judged("verify", REPORT, ...AT, ...database);
+		assert.equal(refused.status, 1);
+		assert.equal(refused.nodes[0].failed, "nvidia.count");
+		const list = JSON.parse(assay("policy", "list", ...database,
+			"--json").stdout);
+		assert.deepEqual(list.map(({ version, active }) =>
+			[version, active]), [[2, true], [1, false]]);
+		assert.equal(assay("policy", "none", ...database).status, 0);
+		assert.equal(assay("policy", "show", ...database).status, 1);
+		assert.equal(assay("policy", "show", "1", ...database).status, 0);
+		assert.equal(assay("verify", REPORT, ...database).status, 3);
+	} finally {
+		await postgres.close();
+	}
+});
