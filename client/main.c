@@ -34,18 +34,33 @@ print_options(const struct option_rule *rules)
 	}
 }
 
-static void
-print_usage(void)
+/* The commands of one noun, or (NULL) all; how many those are. */
+static size_t
+print_commands(FILE *to, const char *noun)
 {
-	puts("usage: assay COMMAND [arguments] [options]\n\nCommands:");
+	size_t count = 0;
+
 	for (size_t g = 0; g < GROUPS; g++)
 		for (const struct command *m = groups[g]; m->noun; m++) {
 			char words[80];
 
+			if (noun != NULL && strcmp(m->noun, noun) != 0)
+				continue;
+			if (count++ == 0)
+				fputs("usage: assay COMMAND [arguments] "
+				      "[options]\n\nCommands:\n",
+				    to);
 			snprintf(words, sizeof words, "%s %s %s", m->noun,
 			    m->verb != NULL ? m->verb : "", m->arguments);
-			printf("  %-30s %s\n", words, m->help);
+			fprintf(to, "  %-30s %s\n", words, m->help);
 		}
+	return count;
+}
+
+static void
+print_usage(void)
+{
+	print_commands(stdout, NULL);
 	puts("\nOptions of every command:");
 	print_options(common_options);
 	puts("\n`assay COMMAND --help` tells a command's own options.\n"
@@ -56,9 +71,9 @@ print_usage(void)
 static void
 print_command(const struct command *m)
 {
-	printf("usage: assay %s%s%s %s [options]\n%s\n\n", m->noun,
+	printf("usage: assay %s%s%s%s%s [options]\n%s\n\n", m->noun,
 	    m->verb != NULL ? " " : "", m->verb != NULL ? m->verb : "",
-	    m->arguments, m->help);
+	    *m->arguments != '\0' ? " " : "", m->arguments, m->help);
 	print_options(m->options);
 	print_options(common_options);
 }
@@ -183,6 +198,20 @@ run(const struct command *m, struct cli *c, struct fault *f)
 	return c->status != 0 ? c->status : 1;
 }
 
+/* `assay key` and `assay key --help` tell the commands of that noun. */
+static int
+not_found(int argc, char **argv)
+{
+	bool help = argc == 3 && strcmp(argv[2], "--help") == 0;
+
+	if ((argc == 2 || help) &&
+	    print_commands(help ? stdout : stderr, argv[1]) > 0)
+		return help ? 0 : 2;
+	fputs("assay: there is no such command; `assay --help` lists them\n",
+	    stderr);
+	return 2;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -201,12 +230,8 @@ main(int argc, char **argv)
 		return argc < 2 ? 2 : 0;
 	}
 	m = find(argc, argv, &used);
-	if (m == NULL) {
-		fprintf(stderr,
-		    "assay: there is no such command; `assay --help` lists "
-		    "them\n");
-		return 2;
-	}
+	if (m == NULL)
+		return not_found(argc, argv);
 	c.arena = arena_new();
 	c.arguments =
 	    arena_alloc(c.arena, ((size_t)argc + 1) * sizeof *c.arguments);

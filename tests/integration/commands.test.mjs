@@ -105,6 +105,16 @@ describe("assay", () => {
 		assert.match(said, /^assay: /);
 	});
 
+	test("a noun alone tells its commands", async () => {
+		const said = await run(path.join(BUILD, "assay"),
+			["key"], { status: 2 });
+		const help = await run(path.join(BUILD, "assay"),
+			["key", "--help"]);
+		assert.equal(said, help);
+		assert.match(help, /^ {2}key revoke ID /m);
+		assert.doesNotMatch(help, /device/);
+	});
+
 	test("keys and codes are in no table but as hashes", async () => {
 		const code = await assay.code("seen");
 		for (const [table, secret] of [["api_key", key],
