@@ -387,6 +387,111 @@ verification_judge(struct verifications *all, struct proof *p,
 	arena_free(&h.arena);
 }
 
+/* ------------------------------------------------------------ buyers' reports
+ */
+
+static bool
+report_hex(struct arena *a, const json_t *j, const char *name,
+    struct bytes *out, struct fault *f)
+{
+	const char *hex;
+	uint8_t *at = arena_alloc(a, 32);
+	size_t len;
+
+	if (!json_get_string_or(
+		j, name, 64, NULL, &hex, FAULT_INVALID_REQUEST, f))
+		return false;
+	if (hex == NULL)
+		return true;
+	if (!hex_decode(text_of(hex), at, 32, &len) || len != 32)
+		return fault_set(f, FAULT_INVALID_REQUEST,
+		    "bound.%s is not 32 bytes in hex", name);
+	*out = bytes_of(at, 32);
+	return true;
+}
+
+static bool
+report_bound(struct arena *a, const json_t *j, struct evidence_bound *out,
+    struct fault *f)
+{
+	uint8_t *key = arena_alloc(a, SIGNING_KEY);
+	const char *did, *address;
+
+	if (!report_hex(a, j, "nonce", &out->nonce, f) ||
+	    !report_hex(a, j, "statement_sha256", &out->statement_sha256, f) ||
+	    !json_get_string_or(
+		j, "did", 200, "", &did, FAULT_INVALID_REQUEST, f) ||
+	    !json_get_string_or(j, "signing_address", 42, NULL, &address,
+		FAULT_INVALID_REQUEST, f) ||
+	    (json_object_get(j, "tls_spki") != NULL &&
+		!evidence_member(a, j, "tls_spki", 2048, &out->tls_spki, f)) ||
+	    (address != NULL &&
+		!eip191_address_read(text_of(address), key, f))) {
+		f->kind = FAULT_INVALID_REQUEST;
+		return false;
+	}
+	out->did = text_of(did);
+	if (address != NULL)
+		out->signing_key = bytes_of(key, SIGNING_KEY);
+	return true;
+}
+
+static bool
+report_policy(struct verifications *v, const json_t *given, struct arena *a,
+    const struct policy **out, struct fault *f)
+{
+	struct policy *own = NULL;
+
+	*out = v != NULL ? v->policy : NULL;
+	if (given != NULL) {
+		if (!policy_of_json(a, given, &own, f)) {
+			f->kind = FAULT_INVALID_REQUEST;
+			return false;
+		}
+		*out = own;
+	}
+	return (v != NULL && *out != NULL) ||
+	       fault_set(f, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
+		   "no policy is active here; send one along");
+}
+
+bool
+verification_judge_report(struct verifications *v, const json_t *report,
+    const json_t *policy, struct arena *a, const char **out, struct fault *f)
+{
+	const json_t *evidence = json_object_get(report, "evidence");
+	const json_t *said = json_object_get(report, "bound");
+	const char *names[EVIDENCE_NEEDS_MAX];
+	struct collateral_item items[EVIDENCE_NEEDS_MAX];
+	struct collateral collateral = {.items = items};
+	struct evidence_bound bound = {.nonce = {NULL, 0}};
+	struct examination x = {.collateral = &collateral};
+	struct fault none;
+	struct verdict verdict;
+	size_t count = 0;
+	json_t *j;
+
+	if (evidence == NULL)
+		evidence = report;
+	if (!report_policy(v, policy, a, &x.policy, f) ||
+	    (json_is_object(said) && evidence != report &&
+		!report_bound(a, said, &bound, f)))
+		return false;
+	if (json_is_object(said) && evidence != report)
+		x.bound = &bound;
+	x.anchors = v->anchors;
+	x.now_ms = clock_unix_ms();
+	if (evidence_needs(a, evidence, names, &count, &none))
+		collateral.count =
+		    collaterals_find(v->collaterals, names, count, items);
+	verdict_init(&verdict, a, x.now_ms);
+	evidence_judge(&x, evidence, &verdict);
+	j = verdict_json(&verdict);
+	*out = json_write(a, j);
+	json_free(&j);
+	return true;
+}
+
 /* --------------------------------------------------------------------- life */
 
 static void

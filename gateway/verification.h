@@ -58,4 +58,11 @@ void verifications_policy_changed(struct verifications *v);
 void verification_judge(struct verifications *v, struct proof *p,
     const struct statement *st, const struct session *s);
 
+/* A report that a buyer holds: {"evidence", "bound"?}, or a bundle alone,
+ * against the policy given or, where that is NULL, the active one. Nothing is
+ * written. *out is the verdict in JSON, in the arena. Fails INVALID_REQUEST,
+ * and UPSTREAM_DEPENDENCY_UNAVAILABLE where there is no policy. */
+bool verification_judge_report(struct verifications *v, const json_t *report,
+    const json_t *policy, struct arena *a, const char **out, struct fault *f);
+
 #endif

@@ -226,6 +226,7 @@ bind_question(struct asking *x, const struct evidence_binding *b)
 	    .signing_key = b->signing_key};
 	char nonce[HEX_SIZE(32)], spki[HEX_SIZE(32)], statement[HEX_SIZE(32)];
 	char key[HEX_SIZE(32)] = "";
+	char *der = mem_new(BASE64_SIZE(b->spki.len));
 	uint8_t digest[32];
 
 	memcpy(t.nonce, b->nonce, sizeof(t.nonce));
@@ -238,10 +239,13 @@ bind_question(struct asking *x, const struct evidence_binding *b)
 	hex_encode(bytes_of(b->statement, 32), statement);
 	if (b->signing_key.len <= 32)
 		hex_encode(b->signing_key, key);
-	x->bundle = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s}}",
-	    "binding", "assay", "nonce", nonce, "signing_address",
-	    b->signing_address, "bound", "did", b->did, "tls_spki_sha256", spki,
-	    "statement_sha256", statement, "signing_key", key);
+	base64_encode(b->spki, der);
+	x->bundle =
+	    json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s}}", "binding",
+		"assay", "nonce", nonce, "signing_address", b->signing_address,
+		"bound", "did", b->did, "tls_spki", der, "tls_spki_sha256",
+		spki, "statement_sha256", statement, "signing_key", key);
+	mem_free(der);
 }
 
 struct pending *

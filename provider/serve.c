@@ -180,70 +180,73 @@ statement_json(const struct serve_way *w, const char *nonce)
 
 /* Takes the statement and the evidence, which may be NULL. */
 static void
-answer_hello(struct serve_way *w, json_t *statement, json_t *evidence)
+answer_hello(struct serve_hello *h, json_t *statement, json_t *evidence)
 {
-	struct http_request *r = w->hello_request;
+	struct http_request *r = h->request;
 	const char *text;
 
+	http_request_watch(r, &watch_nothing, NULL);
 	json_object_set_new(
 	    statement, "evidence", evidence != NULL ? evidence : json_null());
 	text = json_write(r->arena, statement);
 	json_free(&statement);
-	w->hello_request = NULL;
+	h->request = NULL;
 	http_reply_text(&r, 200, "application/json", text);
 }
 
-static const char *
-hello_nonce(struct http_request *r, struct fault *f)
+static bool
+read_hello(struct http_request *r, const char **nonce, bool *is_buyers,
+    struct fault *f)
 {
-	const char *nonce = NULL;
+	const char *purpose;
 	json_t *j = NULL;
 	struct text t;
+	bool ok;
 
 	t.len = evbuffer_get_length(r->body);
 	t.at = (const char *)evbuffer_pullup(r->body, -1);
-	if (json_read(t, HELLO_BYTES, &j, f) &&
-	    json_get_string(j, "nonce", 128, &nonce, FAULT_INVALID_JSON, f))
-		nonce = arena_string(r->arena, nonce);
+	ok = json_read(t, HELLO_BYTES, &j, f) &&
+	     json_get_string(j, "nonce", 128, nonce, FAULT_INVALID_JSON, f) &&
+	     json_get_string_or(
+		 j, "purpose", 40, "", &purpose, FAULT_INVALID_JSON, f);
+	if (ok) {
+		*nonce = arena_string(r->arena, *nonce);
+		*is_buyers = strcmp(purpose, "buyer") == 0;
+	}
 	json_free(&j);
-	return nonce;
+	return ok;
 }
-
-struct hello_wait {
-	struct serve_way *way;
-	const char *nonce;
-};
 
 /* Evidence that could not be had is left out: the gateway says what that
  * means for us, and we serve on. */
 static void
 on_evidence(void *arg, json_t *bundle, const struct fault *f)
 {
-	struct serve_way *w = arg;
-	json_t *statement = w->statement;
+	struct serve_hello *h = arg;
+	json_t *statement = h->statement;
 
-	w->hello = NULL;
-	w->statement = NULL;
-	http_request_watch(w->hello_request, &watch_nothing, NULL);
+	h->asking = NULL;
+	h->statement = NULL;
 	if (f != NULL)
-		log_warn(&w->serve->log, "no_evidence",
+		log_warn(&h->way->serve->log, "no_evidence",
 		    LOG_STR("code", fault_code(f->kind)),
 		    LOG_STR("why", f->why));
-	answer_hello(w, statement, bundle);
+	answer_hello(h, statement, bundle);
 }
 
 /* The statement is settled first, as evidence covers it. */
 static bool
-ask_evidence(struct serve_way *w, json_t *statement, const char *nonce)
+ask_evidence(struct serve_hello *h, json_t *statement, const char *nonce)
 {
-	struct serve *s = w->serve;
-	struct evidence_binding b = {.did = s->s.guard->did, .spki = w->spki};
+	struct serve *s = h->way->serve;
+	struct evidence_binding b = {
+	    .did = s->s.guard->did, .spki = h->way->spki};
 	struct arena *a = arena_new();
 	const char *text;
 	size_t len;
 	bool ok;
 
-	ok = s->s.signer != NULL && w->spki.len > 0 &&
+	ok = s->s.signer != NULL && b.spki.len > 0 &&
 	     evidence_is_set(&s->s.evidence) &&
 	     hex_decode(text_of(nonce), b.nonce, sizeof b.nonce, &len) &&
 	     len == sizeof b.nonce;
@@ -253,36 +256,44 @@ ask_evidence(struct serve_way *w, json_t *statement, const char *nonce)
 		b.signing_key =
 		    bytes_of(signer_address(s->s.signer), EIP191_ADDRESS);
 		b.signing_address = signer_address_text(s->s.signer);
-		w->statement = statement;
-		w->hello =
-		    evidence_ask(s->s.loop, &s->s.evidence, &b, on_evidence, w);
+		h->statement = statement;
+		h->asking =
+		    evidence_ask(s->s.loop, &s->s.evidence, &b, on_evidence, h);
 	}
 	arena_free(&a);
 	return ok;
 }
 
+struct hello_wait {
+	struct serve_hello *hello;
+	const char *nonce;
+};
+
 static void
 on_rechecked(void *arg)
 {
-	struct hello_wait *h = arg; /* in the request's arena */
-	struct serve_way *w = h->way;
-	json_t *statement = statement_json(w, h->nonce);
+	struct hello_wait *w = arg; /* in the request's arena */
+	struct serve_hello *h = w->hello;
+	json_t *statement = statement_json(h->way, w->nonce);
 
-	w->hello = NULL;
-	if (ask_evidence(w, statement, h->nonce))
-		return;
-	http_request_watch(w->hello_request, &watch_nothing, NULL);
-	answer_hello(w, statement, NULL);
+	h->asking = NULL;
+	if (!ask_evidence(h, statement, w->nonce))
+		answer_hello(h, statement, NULL);
+}
+
+static void
+hello_gone(struct serve_hello *h)
+{
+	pending_cancel(&h->asking);
+	json_free(&h->statement);
+	if (h->request != NULL)
+		http_request_close(&h->request);
 }
 
 static void
 on_hello_gone(void *arg)
 {
-	struct serve_way *w = arg;
-
-	pending_cancel(&w->hello);
-	json_free(&w->statement);
-	http_request_close(&w->hello_request);
+	hello_gone(arg);
 }
 
 static const struct http_watch watch_hello = {NULL, on_hello_gone};
@@ -290,28 +301,32 @@ static const struct http_watch watch_hello = {NULL, on_hello_gone};
 static void
 serve_hello(struct serve_way *w, struct http_request *r)
 {
-	struct hello_wait *h;
+	struct serve_hello *h;
+	struct hello_wait *wait;
 	struct fault f = {0};
 	const char *nonce;
+	bool is_buyers;
 
-	if (w->hello_request != NULL) {
+	if (!read_hello(r, &nonce, &is_buyers, &f)) {
+		refuse(&r, &f);
+		return;
+	}
+	h = &w->hellos[is_buyers ? HELLO_BUYER : HELLO_GATEWAY];
+	if (h->request != NULL) {
 		fault_set(&f, FAULT_OVERLOADED, "a hello is under way");
 		refuse(&r, &f);
 		return;
 	}
-	nonce = hello_nonce(r, &f);
-	if (nonce == NULL) {
-		refuse(&r, &f);
-		return;
-	}
-	h = arena_alloc(r->arena, sizeof *h);
 	h->way = w;
-	h->nonce = nonce;
-	w->hello_request = r;
-	http_request_watch(r, &watch_hello, w);
-	w->hello = models_recheck(w->serve->s.guard->models, on_rechecked, h);
-	if (w->hello == NULL)
-		on_rechecked(h);
+	h->request = r;
+	wait = arena_alloc(r->arena, sizeof *wait);
+	wait->hello = h;
+	wait->nonce = nonce;
+	http_request_watch(r, &watch_hello, h);
+	h->asking =
+	    models_recheck(w->serve->s.guard->models, on_rechecked, wait);
+	if (h->asking == NULL)
+		on_rechecked(wait);
 }
 
 static void
@@ -468,10 +483,8 @@ serve_request(struct http_request *r, void *arg)
 void
 serve_way_gone(struct serve_way *w)
 {
-	pending_cancel(&w->hello);
-	json_free(&w->statement);
-	if (w->hello_request != NULL)
-		http_request_close(&w->hello_request);
+	for (int i = 0; i < HELLO_KINDS; i++)
+		hello_gone(&w->hellos[i]);
 	if (w->events != NULL)
 		http_request_close(&w->events);
 }

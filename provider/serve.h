@@ -29,15 +29,23 @@ struct serve_settings {
 struct serve *serve_new(const struct serve_settings *s, const struct log *log);
 void serve_free(struct serve **s);
 
+/* A hello on its way to an answer: a look at the files, then evidence. */
+struct serve_hello {
+	struct serve_way *way;
+	struct pending *asking;
+	struct http_request *request; /* NULL: none is under way */
+	json_t *statement;	      /* waits for its evidence */
+};
+/* A buyer's never stands in the way of the gateway's own. */
+enum { HELLO_GATEWAY, HELLO_BUYER, HELLO_KINDS };
+
 /* One way in. slot < 0: our own listener. The way must outlive its
  * requests; serve_way_gone closes its events stream. */
 struct serve_way {
 	struct serve *serve;
 	int slot;
 	struct http_request *events; /* the open stream, or NULL */
-	struct pending *hello;	     /* a recheck before an answer */
-	struct http_request *hello_request;
-	json_t *statement; /* waits for its evidence */
+	struct serve_hello hellos[HELLO_KINDS];
 	struct bytes spki; /* DER of the key that the tunnel shows; borrowed */
 	char session[64];
 	char verified[64]; /* "<status> <reason>", as the gateway last said */
