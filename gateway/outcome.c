@@ -101,6 +101,9 @@ fill_row(const struct exchange *x, struct request_row *r)
 	if (x->fault.kind != FAULT_NONE) {
 		r->fault_code = fault_code(x->fault.kind);
 		r->fault_why = x->fault.why;
+	} else if (x->attempt_count > 0 && x->relayed.status >= 400) {
+		r->fault_code = fault_code(FAULT_INVALID_REQUEST);
+		r->fault_why = "the provider says that the request is wrong";
 	}
 	if (x->is_known) {
 		r->account = x->principal.account;

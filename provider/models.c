@@ -373,10 +373,12 @@ models_report(const struct models *m)
 
 	for (size_t i = 0; i < m->s.offer->model_count; i++) {
 		const struct offer_model *model = &m->s.offer->models[i];
-		const char *why = !m->hashed		    ? "hashing"
-				  : !model_is_hashed(model) ? "file_unreadable"
-				  : !m->up		    ? "runtime_down"
-							    : NULL;
+		bool hashed = model_is_hashed(model);
+		const char *why = !m->hashed || (!hashed && m->hashing != NULL)
+				      ? "hashing"
+				  : !hashed ? "file_unreadable"
+				  : !m->up  ? "runtime_down"
+					    : NULL;
 
 		json_array_append_new(
 		    list, json_pack("{s:s, s:o, s:s, s:b, s:s?}", "canonical",

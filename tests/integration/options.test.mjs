@@ -123,6 +123,13 @@ describe("options", () => {
 		assert.equal(answer.json.error.message, "no such voice");
 		assert.equal(first.requests.length, seen);
 		second.answer = whole;
+		const id = answer.headers["x-request-id"];
+		const told = await until("the record", async () => {
+			const it = await assay.call(`/v1/requests/${id}`, { key });
+			return it.status === 200 && it.json;
+		});
+		assert.equal(told.outcome, "refused");
+		assert.equal(told.code, "invalid_request");
 	});
 
 	test("timeouts.first_byte_ms, then the next provider", async () => {
