@@ -20,7 +20,7 @@ only_cpu(struct examination *x, struct verdict *v)
 {
 	return verdict_check(v, !x->facts.cpu,
 	    (struct check){"evidence.cpu", SOURCE_PROVIDER, CODE_MISMATCH,
-		"two CPUs", "one"});
+		x->facts.cpu ? "two CPUs" : NULL, "one"});
 }
 
 /* When it came from its source, against the policy. */

@@ -50,7 +50,8 @@ base_judge(struct examination *x, struct verdict *v)
 	bool pinned = t->mrtd.given && t->rtmr[0].given && t->rtmr[1].given &&
 		      t->rtmr[2].given;
 	struct check c = {"dstack.base_pinned", SOURCE_OPERATOR, CODE_POLICY,
-	    "MRTD and RTMR0-2 are not all pinned", "pinned images"};
+	    pinned ? NULL : "MRTD and RTMR0-2 are not all pinned",
+	    "pinned images"};
 
 	if (!pinned && x->policy->dstack.allow_unpinned_base) {
 		verdict_unknown(v, c);
@@ -215,12 +216,13 @@ compose_judge(struct examination *x, const json_t *item, struct verdict *v,
 {
 	const json_t *j = json_object_get(item, "app_compose");
 	struct text compose = {json_string_value(j), json_string_length(j)};
+	bool there = json_is_string(j) && compose.len <= COMPOSE_MAX;
 	struct fault f = {0};
 	bool ok;
 
-	if (!verdict_check(v, json_is_string(j) && compose.len <= COMPOSE_MAX,
+	if (!verdict_check(v, there,
 		(struct check){"dstack.compose", SOURCE_PROVIDER, CODE_MISSING,
-		    "no compose document", NULL}))
+		    there ? NULL : "no compose document", NULL}))
 		return false;
 	ok = dstack_compose_check(log, x->facts.mrconfigid, compose, &f);
 	return verdict_check_fault(
@@ -249,12 +251,15 @@ policy_judge(
 static bool
 verify_dstack(struct examination *x, const json_t *item, struct verdict *v)
 {
+	bool quoted = x->facts.cpu && x->facts.is_tdx;
 	struct dstack_log log;
 	bool ok;
 
-	if (!verdict_check(v, x->facts.cpu && x->facts.is_tdx,
+	if (!verdict_check(v, quoted,
 		(struct check){"dstack.quote", SOURCE_HARDWARE, CODE_MISSING,
-		    "no verified TDX quote to hold the log against", NULL}) ||
+		    quoted ? NULL
+			   : "no verified TDX quote to hold the log against",
+		    NULL}) ||
 	    !log_judge(x, item, v, &log))
 		return false;
 	ok = base_judge(x, v);

@@ -279,7 +279,8 @@ verify_nvidia(struct examination *x, const json_t *item, struct verdict *v)
 
 	if (!verdict_check(v, facts->gpu == NULL,
 		(struct check){"nvidia.once", SOURCE_PROVIDER, CODE_MISMATCH,
-		    "GPUs in more than one item", NULL}))
+		    facts->gpu != NULL ? "GPUs in more than one item" : NULL,
+		    NULL}))
 		return false;
 	session_start(s, x, v);
 	ok = list_judge(s, item, NVIDIA_GPU, &d, &count);

@@ -51,7 +51,8 @@ token_verified(struct session *s, struct text compact, struct eat *out)
 	EVP_PKEY_free(key);
 	return verdict_check(s->v, ok,
 	    (struct check){"nras.signature", SOURCE_VERIFIER, CODE_TAMPERED,
-		"it does not hold under the key of its kid", "ES384"});
+		ok ? NULL : "it does not hold under the key of its kid",
+		"ES384"});
 }
 
 static bool

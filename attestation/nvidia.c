@@ -380,7 +380,8 @@ device_judge(struct verdict *v, const struct nvidia_rules *r, X509 *leaf,
 	     signature_p384(key, d->report.signed_part, d->report.signature);
 	if (!verdict_check(v, ok,
 		(struct check){"nvidia.signature", SOURCE_HARDWARE,
-		    CODE_TAMPERED, "it does not hold under the leaf's key",
+		    CODE_TAMPERED,
+		    ok ? NULL : "it does not hold under the leaf's key",
 		    "ECDSA P-384 over request and response"}))
 		return false;
 	spki_sha256(leaf, d->key);
@@ -433,16 +434,17 @@ nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
     size_t count, int64_t wanted)
 {
 	bool ok = count > 0 && (wanted < 0 || (int64_t)count == wanted);
-	bool modes = true, pdis = true;
+	bool modes = true, pdis = true, distinct = keys_distinct(gpus, count);
 
 	ok = verdict_check(v, ok,
 	    (struct check){"nvidia.count", SOURCE_HARDWARE, CODE_POLICY,
 		verdict_format(v, "%zu", count),
 		wanted < 0 ? "at least one"
 			   : verdict_format(v, "%lld", (long long)wanted)});
-	ok &= verdict_check(v, keys_distinct(gpus, count),
+	ok &= verdict_check(v, distinct,
 	    (struct check){"nvidia.distinct", SOURCE_HARDWARE, CODE_MISMATCH,
-		"a device certificate stands twice", "one per report"});
+		distinct ? NULL : "a device certificate stands twice",
+		"one per report"});
 	for (size_t i = 1; i < count; i++) {
 		modes &= gpus[i].mode == gpus[0].mode &&
 			 strcmp(gpus[i].chip, gpus[0].chip) == 0;
@@ -450,10 +452,10 @@ nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
 	}
 	ok &= verdict_check(v, modes,
 	    (struct check){"nvidia.modes_agree", SOURCE_HARDWARE, CODE_MISMATCH,
-		"GPUs of different chips or modes", NULL});
+		modes ? NULL : "GPUs of different chips or modes", NULL});
 	ok &= verdict_check(v, pdis,
 	    (struct check){"nvidia.pdis_agree", SOURCE_HARDWARE, CODE_MISMATCH,
-		"GPUs linked to different switches", NULL});
+		pdis ? NULL : "GPUs linked to different switches", NULL});
 	return ok;
 }
 
@@ -474,12 +476,13 @@ nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
     size_t gpu_count, const struct nvidia_device *switches, size_t switch_count)
 {
 	const struct nvidia_device *g = gpu_count > 0 ? &gpus[0] : NULL;
+	bool distinct = keys_distinct(switches, switch_count), ok;
 	size_t once = 0;
-	bool ok;
 
-	ok = verdict_check(v, keys_distinct(switches, switch_count),
+	ok = verdict_check(v, distinct,
 	    (struct check){"nvswitch.distinct", SOURCE_HARDWARE, CODE_MISMATCH,
-		"a device certificate stands twice", "one per report"});
+		distinct ? NULL : "a device certificate stands twice",
+		"one per report"});
 	for (unsigned p = 0; g != NULL && p < g->pdis; p++)
 		once += switches_of(g->pdi[p], switches, switch_count) == 1;
 	return verdict_check(v,

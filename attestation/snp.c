@@ -374,7 +374,7 @@ check_policy(struct examined *x)
 
 	if (!verdict_need(x->v, x->p->snp.present,
 		(struct check){"snp.policy", SOURCE_OPERATOR, CODE_BAD_POLICY,
-		    "no snp section", "one"}))
+		    x->p->snp.present ? NULL : "no snp section", "one"}))
 		return false;
 	if (!verdict_need(x->v, x->k->has_list || !x->p->revocation,
 		(struct check){"snp.revocation_list", SOURCE_VERIFIER,

@@ -589,7 +589,7 @@ check_policy(struct examined *x)
 
 	if (!verdict_need(x->v, t->present,
 		(struct check){"tdx.policy", SOURCE_OPERATOR, CODE_BAD_POLICY,
-		    "no tdx section", "one"}))
+		    t->present ? NULL : "no tdx section", "one"}))
 		return false;
 	held = policy_status(x);
 	held &= policy_collateral(x);
