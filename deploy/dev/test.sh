@@ -135,7 +135,7 @@ test_integration() {
 
 	install_node
 	install_npm_packages
-	build asan || {
+	build asan all vectors || {
 		count integration 0 1 0
 		return
 	}
