@@ -24,6 +24,9 @@ static const struct endpoint table[] = {
 { "GET", "/v1/models/{*}", ENDPOINT_MODEL, "models/id", NULL, SCOPE_CATALOG_READ },
 { "GET", "/v1/providers/{}", ENDPOINT_PROVIDER, "providers", NULL, SCOPE_CATALOG_READ },
 { "GET", "/v1/requests/{}", ENDPOINT_REQUEST, "requests", NULL, SCOPE_USAGE_READ | SCOPE_CATALOG_READ },
+{ "POST", "/v1/private/attestation", ENDPOINT_ATTESTATION, "private/attestation", NULL, SCOPE_INFERENCE },
+{ "GET", "/v1/attestation/report", ENDPOINT_REPORT, "attestation/report", NULL, SCOPE_INFERENCE },
+{ "POST", "/v1/aci/verify", ENDPOINT_VERIFY, "aci/verify", NULL, SCOPE_CATALOG_READ | SCOPE_INFERENCE },
 };
 /* clang-format on */
 

@@ -18,6 +18,9 @@ enum endpoint_kind {
 	ENDPOINT_MODEL,
 	ENDPOINT_PROVIDER,
 	ENDPOINT_REQUEST,
+	ENDPOINT_ATTESTATION, /* a provider's evidence, over a nonce */
+	ENDPOINT_REPORT,      /* the same in another form */
+	ENDPOINT_VERIFY,      /* a report, judged */
 	ENDPOINT_FEEDBACK /* POST gives, PUT with an id changes */
 };
 

@@ -43,6 +43,9 @@ static const struct {
 [DESCRIBE]	= { "describe",		ask_description,	WITHIN(auth) },
 [DESCRIBED]	= { "described",	got_description,	0 },
 [JUDGE]		= { "judge",		read_feedback,		0 },
+[ATTEST]	= { "attest",		attest_ask,		0 },
+[ATTESTED]	= { "attested",		attest_got,		0 },
+[VERIFY]	= { "verify",		attest_verify,		0 },
 [QUERY]		= { "query",		make_query,		0 },
 [KEPT]		= { "kept",		ask_kept,		WITHIN(auth) },
 [KEPT_KNOWN]	= { "kept_known",	got_kept,		0 },
@@ -211,6 +214,11 @@ got_buyer(struct exchange *x)
 	case ENDPOINT_PROVIDER:
 	case ENDPOINT_REQUEST:
 		return DESCRIBE;
+	case ENDPOINT_ATTESTATION:
+	case ENDPOINT_REPORT:
+		return ATTEST;
+	case ENDPOINT_VERIFY:
+		return VERIFY;
 	case ENDPOINT_FEEDBACK:
 		return JUDGE;
 	}
@@ -280,8 +288,8 @@ got_description(struct exchange *x)
 
 /* -------------------------------------------------------------------- query */
 
-static struct text
-body_of(struct exchange *x)
+struct text
+exchange_body(struct exchange *x)
 {
 	struct evbuffer *b = client_request(x->client)->body;
 	size_t len = b == NULL ? 0 : evbuffer_get_length(b);
@@ -302,7 +310,7 @@ make_query(struct exchange *x)
 	    .content_type = http_fields_find(&r->fields, "content-type"),
 	    .content_encoding =
 		http_fields_find(&r->fields, "content-encoding"),
-	    .body = body_of(x),
+	    .body = exchange_body(x),
 	    .bounds = &x->house->bounds,
 	    .is_direct = is_direct};
 	struct fault f;
@@ -346,7 +354,7 @@ after_kept(const struct exchange *x)
 static enum step
 ask_kept(struct exchange *x)
 {
-	struct text body = body_of(x);
+	struct text body = exchange_body(x);
 	const char *key = http_fields_find(
 	    &client_request(x->client)->fields, "idempotency-key");
 	struct fault f;
@@ -387,7 +395,7 @@ read_feedback(struct exchange *x)
 {
 	struct fault f;
 
-	if (!feedback_read(body_of(x), is_edit(x), x->arena, &x->feedback, &f))
+	if (!feedback_read(exchange_body(x), is_edit(x), x->arena, &x->feedback, &f))
 		return failed(x, &f);
 	if (!is_edit(x))
 		return KEPT;

@@ -26,6 +26,7 @@ struct house {
 	struct catalogs *catalogs;
 	struct offers *offers;
 	struct presence *presence;
+	struct verifications *verifications;
 	struct mint *mint;
 	struct ledger *ledger;
 	struct limits *limits;

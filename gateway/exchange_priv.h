@@ -20,6 +20,9 @@ enum step {
 	DESCRIBE,
 	DESCRIBED,
 	JUDGE,
+	ATTEST,
+	ATTESTED,
+	VERIFY,
 	QUERY,
 	KEPT,
 	KEPT_KNOWN,
@@ -103,6 +106,14 @@ void attempt_end(
 const char *attempt_end_name(const struct exchange *x);
 /* The fields of ours that every reply carries. */
 void attempt_add_fields(struct exchange *x, struct http_fields *fs);
+
+/* attest.c: the steps ATTEST, ATTESTED and VERIFY. */
+enum step attest_ask(struct exchange *x);
+enum step attest_got(struct exchange *x);
+enum step attest_verify(struct exchange *x);
+
+/* The request's body, in one piece. */
+struct text exchange_body(struct exchange *x);
 
 /* outcome.c: the step LEDGER. */
 enum step outcome_write(struct exchange *x);

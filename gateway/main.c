@@ -197,8 +197,11 @@ open_verifications(struct worker *w, struct fault *f)
 	v.test_root = s->attestation_test_root;
 #endif
 	w->fetch = fetch_new(h->loop, &fetch);
-	return verifications_new(h->loop, h->pg, w->fetch, &v, &c, on_evidence,
-	    w, &h->log, &w->verifications, f);
+	if (!verifications_new(h->loop, h->pg, w->fetch, &v, &c, on_evidence, w,
+		&h->log, &w->verifications, f))
+		return false;
+	h->verifications = w->verifications;
+	return true;
 }
 
 static bool

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { Assay, BUILD, fileEntry, run, statementOf, until }
 	from "./harness.mjs";
-import { TdxPlatform, spkiOf } from "./lib/tdx.mjs";
+import { TdxPlatform, reportData, spkiOf, statementDigest } from "./lib/tdx.mjs";
 
 const MODEL = "lovelace:sealed";
 let assay, platform, key, file, version = 0;
@@ -234,6 +234,73 @@ describe("the daemon", () => {
 			+ " signing_address from operator.verified where did = "
 			+ `'${daemon.did}'`);
 		assert.match(address, /^0x[0-9a-f]{40}$/);
+	});
+});
+
+describe("a buyer", () => {
+	const nonce = "c0".repeat(16);
+	let answer;
+
+	const judged = async (report, more = {}) => (await assay.call(
+		"/v1/aci/verify", { key, json: { report, ...more } })).json;
+
+	test("gets evidence over its own nonce", async () => {
+		const reply = await assay.call("/v1/private/attestation",
+			{ key, json: { model_id: MODEL, nonce } });
+		assert.equal(reply.status, 200, reply.text);
+		answer = reply.json;
+		assert.equal(answer.nonce, nonce.padEnd(64, "0"));
+		assert.equal(answer.bound.did, answer.provider);
+		const expected = reportData({ nonce: answer.nonce,
+			did: answer.provider,
+			spki: Buffer.from(answer.bound.tls_spki, "base64"),
+			statement: answer.statement,
+			key: Buffer.from(answer.signing_address.slice(2), "hex") });
+		assert.ok(Buffer.from(answer.cpu.quote, "base64").includes(expected));
+		assert.equal(statementDigest(answer.statement).toString("hex"),
+			answer.bound.statement_sha256);
+	});
+
+	test("gets the same as a report, never twice the same", async () => {
+		const reply = await assay.call("/v1/attestation/report?model="
+			+ `${encodeURIComponent(MODEL)}&nonce=${"c1".repeat(32)}`,
+		{ key });
+		assert.equal(reply.status, 200, reply.text);
+		const [one] = reply.json.model_attestations;
+		assert.equal(one.nonce, "c1".repeat(32));
+		assert.notEqual(one.cpu.quote, answer.cpu.quote);
+	});
+
+	test("has a report judged, and every check by name", async () => {
+		const { evidence, bound } = answer;
+		const verdict = await judged({ evidence, bound });
+		assert.equal(verdict.outcome, "verified", JSON.stringify(verdict));
+		assert.ok(verdict.checks.some(({ name, result }) =>
+			name === "binding.report_data" && result === "asserted"));
+		const other = await judged({ evidence,
+			bound: { ...bound, nonce: "00".repeat(32) } });
+		assert.equal(other.outcome, "failed");
+		assert.equal(other.code, "nonce_mismatch");
+		const address = await judged({ evidence, bound: { ...bound,
+			signing_address: `0x${"09".repeat(20)}` } });
+		assert.equal(address.code, "binding_mismatch");
+		const strict = await judged({ evidence, bound }, { policy: {
+			version: 9, require: ["cpu"],
+			tdx: { mrtd: ["00".repeat(48)] } } });
+		assert.equal(strict.code, "not_accepted");
+	});
+
+	test("is told what is wrong with what it asks", async () => {
+		for (const [json, code] of [
+			[{ model_id: MODEL, nonce: "xy" }, "invalid_request"],
+			[{ model_id: MODEL }, "invalid_request"],
+			[{ model_id: "lovelace:none", nonce }, "model_not_found"]]) {
+			const reply = await assay.call("/v1/private/attestation",
+				{ key, json });
+			assert.equal(reply.json.error.code, code);
+		}
+		const bad = await judged({}, { policy: { version: 1 } });
+		assert.equal(bad.error.code, "invalid_request");
 	});
 });
 
