@@ -23,9 +23,8 @@
 
 typedef enum step run_step(struct exchange *x);
 static run_step read_request, ask_buyer, got_buyer, ask_description,
-    got_description, read_feedback, make_query, ask_kept, got_kept,
-    ask_feedback, got_feedback, choose_offer, ask_handoff, got_handoff,
-    ask_keep, got_keep, answer_buyer;
+    got_description, make_query, ask_kept, got_kept, choose_offer, ask_handoff,
+    got_handoff, ask_keep, got_keep, answer_buyer;
 
 #define WITHIN(name) offsetof(struct settings, timeout_##name)
 
@@ -42,15 +41,15 @@ static const struct {
 [BUYER_KNOWN]	= { "buyer_known",	got_buyer,		0 },
 [DESCRIBE]	= { "describe",		ask_description,	WITHIN(auth) },
 [DESCRIBED]	= { "described",	got_description,	0 },
-[JUDGE]		= { "judge",		read_feedback,		0 },
+[JUDGE]		= { "judge",		judge_read,		0 },
 [ATTEST]	= { "attest",		attest_ask,		0 },
 [ATTESTED]	= { "attested",		attest_got,		0 },
 [VERIFY]	= { "verify",		attest_verify,		0 },
 [QUERY]		= { "query",		make_query,		0 },
 [KEPT]		= { "kept",		ask_kept,		WITHIN(auth) },
 [KEPT_KNOWN]	= { "kept_known",	got_kept,		0 },
-[FEEDBACK]	= { "feedback",		ask_feedback,		WITHIN(auth) },
-[FEEDBACK_DONE]	= { "feedback_done",	got_feedback,		0 },
+[FEEDBACK]	= { "feedback",		judge_ask,		WITHIN(auth) },
+[FEEDBACK_DONE]	= { "feedback_done",	judge_got,		0 },
 [ROUTE]		= { "route",		choose_offer,		0 },
 [MINT]		= { "mint",		ask_handoff,		WITHIN(mint) },
 [MINTED]	= { "minted",		got_handoff,		0 },
@@ -276,7 +275,8 @@ ask_description(struct exchange *x)
 	else
 		describe_provider(&d, x->variable, x->arena, &out, &x->fault);
 	x->answer = out;
-	return DESCRIBED;
+	return x->endpoint->kind == ENDPOINT_PROVIDER ? standing_ask(x)
+						      : DESCRIBED;
 }
 
 static enum step
@@ -382,70 +382,6 @@ got_kept(struct exchange *x)
 								: after_kept(x);
 }
 
-/* ----------------------------------------------------------------- feedback */
-
-static bool
-is_edit(const struct exchange *x)
-{
-	return strcmp(x->endpoint->method, "PUT") == 0;
-}
-
-static enum step
-read_feedback(struct exchange *x)
-{
-	struct fault f;
-
-	if (!feedback_read(exchange_body(x), is_edit(x), x->arena, &x->feedback, &f))
-		return failed(x, &f);
-	if (!is_edit(x))
-		return KEPT;
-	if (text_is_uuid(text_of(x->variable)) &&
-	    uuid_v7_time(x->variable) >= 0)
-		return FEEDBACK;
-	fault_set(
-	    &f, FAULT_FEEDBACK_NOT_FOUND, "you gave no feedback with this id");
-	return failed(x, &f);
-}
-
-static void
-on_feedback(void *arg, const struct fault *f)
-{
-	struct exchange *x = arg;
-
-	x->question = NULL;
-	if (f != NULL)
-		x->fault = *f;
-	exchange_advance(x);
-}
-
-static enum step
-ask_feedback(struct exchange *x)
-{
-	struct feedback_row row = {.account = x->principal.account,
-	    .idempotency_key = x->idempotency_key};
-	uint8_t random[10];
-	char id[UUID_TEXT];
-
-	random_bytes(random, sizeof(random));
-	uuid_v7(clock_unix_ms(), random, id);
-	memcpy(row.body_sha256, x->body_sha256, 32);
-	row.id = is_edit(x) ? x->variable : id;
-	x->answer = feedback_write(&x->feedback, row.id, x->arena);
-	row.answer = x->answer;
-	x->status = is_edit(x) ? 200 : 201;
-	x->question =
-	    (is_edit(x) ? gateway_db_edit_feedback : gateway_db_give_feedback)(
-		x->house->pg, &x->feedback, &row, on_feedback, x);
-	return WAIT;
-}
-
-static enum step
-got_feedback(struct exchange *x)
-{
-	(void)x;
-	return LEDGER;
-}
-
 /* -------------------------------------------------------------------- route */
 
 void
@@ -497,6 +433,8 @@ choose_offer(struct exchange *x)
 	x->has_route = true;
 	found = route_choose(&ask, &x->route, &f);
 	x->route_us += clock_mono_us() - now;
+	if (x->endpoint->kind != ENDPOINT_ROUTE)
+		considered_note(x->house->considered, &ask, &x->route);
 	keep_trace(x, &ask);
 	if (x->endpoint->kind == ENDPOINT_ROUTE) {
 		x->status = 200;

@@ -8,6 +8,7 @@
 #define GATEWAY_EXCHANGE_H
 
 #include "gateway/buyer.h"
+#include "gateway/considered.h"
 #include "gateway/counters.h"
 #include "gateway/ledger.h"
 #include "gateway/limits.h"
@@ -31,6 +32,7 @@ struct house {
 	struct ledger *ledger;
 	struct limits *limits;
 	struct counters *counters;
+	struct considered *considered; /* NULL: not counted */
 	struct query_bounds bounds;
 	struct route_policy policy;
 	struct exchange *first; /* of those under way */

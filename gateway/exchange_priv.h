@@ -115,6 +115,14 @@ enum step attest_verify(struct exchange *x);
 /* The request's body, in one piece. */
 struct text exchange_body(struct exchange *x);
 
+/* standing.c: the private part of a provider's own description. */
+enum step standing_ask(struct exchange *x);
+
+/* judge.c: the steps JUDGE, FEEDBACK and FEEDBACK_DONE. */
+enum step judge_read(struct exchange *x);
+enum step judge_ask(struct exchange *x);
+enum step judge_got(struct exchange *x);
+
 /* outcome.c: the step LEDGER. */
 enum step outcome_write(struct exchange *x);
 

@@ -94,3 +94,58 @@ gateway_db_edit_feedback(struct pg *pg, const struct feedback *b,
 	judgement(b, x->arena, params + 3);
 	return ask_send(x, pg, EDIT_FEEDBACK, params);
 }
+
+/* -------------------------------------------------------------- not chosen */
+
+struct pending *
+gateway_db_count_not_chosen(struct pg *pg, const struct not_chosen_row *rows,
+    size_t count, done_answer *fn, void *arg)
+{
+	struct ask *x = ask_done(fn, arg);
+	const char **columns[5];
+	const char *params[5];
+
+	for (size_t c = 0; c < 5; c++)
+		columns[c] =
+		    arena_alloc(x->arena, (count + 1) * sizeof(char *));
+	for (size_t i = 0; i < count; i++) {
+		columns[0][i] = rows[i].did;
+		columns[1][i] = rows[i].task;
+		columns[2][i] = rows[i].model;
+		columns[3][i] = rows[i].reason;
+		columns[4][i] = pg_int(x->arena, rows[i].times);
+	}
+	for (size_t c = 0; c < 5; c++)
+		params[c] = pg_array(x->arena, columns[c], count);
+	return ask_send(x, pg, COUNT_NOT_CHOSEN, params);
+}
+
+static void
+read_reasons(struct ask *x, const struct pg_rows *rows)
+{
+	size_t count = (size_t)pg_count(rows);
+	struct not_chosen_row *at =
+	    arena_alloc(x->arena, (count + 1) * sizeof(*at));
+
+	for (int i = 0; i < (int)count; i++)
+		at[i] = (struct not_chosen_row){pg_text(rows, i, 0),
+		    pg_text(rows, i, 1), pg_text(rows, i, 2),
+		    pg_text(rows, i, 3), pg_i64(rows, i, 4)};
+	x->fn.reasons(x->arg, at, count, NULL);
+}
+
+static void
+fail_reasons(struct ask *x, const struct fault *f)
+{
+	x->fn.reasons(x->arg, NULL, 0, f);
+}
+
+struct pending *
+gateway_db_find_not_chosen(
+    struct pg *pg, const char *did, reasons_answer *fn, void *arg)
+{
+	struct ask *x = ask_make(read_reasons, fail_reasons, arg);
+
+	x->fn.reasons = fn;
+	return ask_send(x, pg, FIND_NOT_CHOSEN, &did);
+}

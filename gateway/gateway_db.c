@@ -186,6 +186,20 @@ const struct pg_statement gateway_statements[] = {
 	" AND was.created_at > now() - interval '24 hours' RETURNING 1)"
 	" SELECT (SELECT count(*) FROM edited) FROM was", 7},
 
+[COUNT_NOT_CHOSEN] = {"count_not_chosen",
+	"INSERT INTO assay.not_chosen AS n SELECT did, task, canonical,"
+	" (now() AT TIME ZONE 'UTC')::date, reason, times"
+	" FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
+	" $5::bigint[]) AS t(did, task, canonical, reason, times)"
+	" ORDER BY 1, 2, 3, 5"
+	" ON CONFLICT (did, task, canonical, day, reason) DO UPDATE"
+	" SET times = n.times + excluded.times", 5},
+[FIND_NOT_CHOSEN] = {"find_not_chosen",
+	"SELECT did, task, canonical, reason, sum(times)"
+	" FROM assay.not_chosen WHERE did = $1"
+	" AND day > (now() AT TIME ZONE 'UTC')::date - 7"
+	" GROUP BY 1, 2, 3, 4 ORDER BY 2, 3, 4", 1},
+
 [OPEN_TUNNEL] = {"open_tunnel",
 	"INSERT INTO assay.tunnel_session AS s (id, did, slot,"
 	" gateway_instance, remote, certificate_serial, daemon, runtime_kind,"

@@ -164,6 +164,24 @@ struct pending *gateway_db_edit_feedback(struct pg *pg,
     const struct feedback *b, const struct feedback_row *row, done_answer *fn,
     void *arg);
 
+/* -------------------------------------------------------------- not chosen */
+
+struct not_chosen_row {
+	const char *did;
+	const char *task;
+	const char *model;
+	const char *reason;
+	int64_t times; /* to add to today's */
+};
+struct pending *gateway_db_count_not_chosen(struct pg *pg,
+    const struct not_chosen_row *rows, size_t count, done_answer *fn,
+    void *arg);
+/* A provider's reasons of the last seven days, over all workers. */
+typedef void reasons_answer(void *arg, const struct not_chosen_row *rows,
+    size_t count, const struct fault *f);
+struct pending *gateway_db_find_not_chosen(
+    struct pg *pg, const char *did, reasons_answer *fn, void *arg);
+
 /* ---------------------------------------------------------------- presence */
 
 struct tunnel_row {

@@ -21,6 +21,8 @@ enum {
 	KEEP_ANSWER,
 	GIVE_FEEDBACK,
 	EDIT_FEEDBACK,
+	COUNT_NOT_CHOSEN,
+	FIND_NOT_CHOSEN,
 	OPEN_TUNNEL,
 	TOUCH_TUNNELS,
 	CLOSE_TUNNEL,
@@ -48,6 +50,7 @@ struct ask {
 		request_answer *request;
 		kept_answer *kept;
 		done_answer *done;
+		reasons_answer *reasons;
 		policy_answer *policy;
 		collateral_answer *collateral;
 		signature_answer *signature;

@@ -265,6 +265,7 @@ open_all(struct worker *w, unsigned number, struct fault *f)
 	open_database(w);
 	h->mint = mint_new(h->loop, w->settings->auth_mint, w->mint_tls,
 	    w->settings->auth_name, &h->log);
+	h->considered = considered_new(h->loop, h->pg, &h->log);
 	return open_ledger(w, number, f) && open_verifications(w, f) &&
 	       open_tunnels(w, f) && open_admin(w, f) &&
 	       buyer_listener_open(h, &w->listener, f);
@@ -282,6 +283,7 @@ close_all(struct worker *w)
 	fetch_free(&w->fetch);
 	sync_free(&w->sync);
 	mint_free(&h->mint);
+	considered_free(&h->considered);
 	ledger_free(&h->ledger);
 	buyers_free(&h->buyers);
 	pg_free(&h->pg);

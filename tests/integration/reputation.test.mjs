@@ -193,6 +193,8 @@ describe("assay-reputation", () => {
 		assert.equal(seen.pairs[0].parts.next, undefined);
 		const mine = await assay.call(`/v1/providers/${provider.did}`,
 			{ key: await assay.key("providers") });
+		assert.deepEqual(mine.json.not_chosen, []);
+		assert.equal(seen.not_chosen, undefined);
 		assert.equal(mine.json.pairs[0].parts.next.tier, "silver");
 		assert.equal(mine.json.pairs[0].parts.next.days_missing, 7);
 	});
@@ -218,6 +220,11 @@ describe("assay-reputation", () => {
 					+ ` '${day(n - 1).slice(0, 10)}'`));
 			await program.stop();
 		}
+		const own = await assay.key("providers");
+		await until("reasons to be counted", async () => (await assay.call(
+			`/v1/providers/${provider.did}`, { key: own })).json.not_chosen
+			.some((one) => one.reason === "below_min_tier"
+				&& one.times === 1 && one.model === MODEL));
 		assert.deepEqual(await assay.postgres.query("select was, tier, reason"
 			+ " from assay.tier_change"), [["bronze", "silver",
 			"run_complete"]]);
