@@ -21,7 +21,7 @@ enum endpoint_kind {
 	ENDPOINT_ATTESTATION, /* a provider's evidence, over a nonce */
 	ENDPOINT_REPORT,      /* the same in another form */
 	ENDPOINT_VERIFY,      /* a report, judged */
-	ENDPOINT_FEEDBACK
+	ENDPOINT_FEEDBACK     /* POST gives, PUT with an id changes */
 };
 
 struct endpoint {
