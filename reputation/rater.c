@@ -10,7 +10,7 @@ rater_variety(double good, double bad)
 	double share;
 
 	if (all <= 0)
-		return RATER_UNVARIED;
+		return RATER_NEW;
 	share = rarer / all / RATER_VARIED_AT;
 	return RATER_UNVARIED + (1 - RATER_UNVARIED) * (share < 1 ? share : 1);
 }

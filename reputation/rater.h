@@ -10,14 +10,15 @@
 
 #include <stddef.h>
 
+#define RATER_NEW 0.25	      /* of one not yet weighed at a close */
 #define RATER_UNVARIED 0.5    /* the weight of one who never varied */
 #define RATER_VARIED_AT 0.05  /* share of the rarer verdict that is variety */
 #define RATER_FAVOURITES 3    /* most rated providers that are compared */
 #define RATER_CHANCE_TIMES 3  /* so many times chance is still chance */
 #define RATER_COMPANY_LEAST 5 /* fewer are never company */
 
-/* Verdicts over all providers, decayed: a half, rising to one as the rarer
- * kind reaches a twentieth. */
+/* Verdicts over all providers, decayed: a quarter for none; else a half, rising
+ * to one as the rarer kind reaches a twentieth. */
 double rater_variety(double good, double bad);
 
 /* How many raters of a market share the same `favourites` (1 to 3 of its

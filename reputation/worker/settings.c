@@ -20,7 +20,7 @@ SETTING_STRING("log.level", S, log_level, "info",
     "debug, info, warn or error."),
 #ifdef ASSAY_TEST_BUILD
 SETTING_STRING("now", S, now, "",
-    "Test builds only: what time it is (RFC 3339) when the program starts."),
+    "What time it is (RFC 3339) when the program starts; of test builds alone."),
 #endif
 SETTING_INT("partitions.ahead", S, partitions_ahead, 1, 60, "7",
     "Days ahead for which partitions are made."),

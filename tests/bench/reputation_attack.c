@@ -430,7 +430,7 @@ begin(struct market *m, const struct attack *a, uint64_t seed)
 	m->always_good = mem_array(ACCOUNTS, sizeof(*m->always_good));
 	m->voices = mem_array(ACCOUNTS, sizeof(*m->voices));
 	for (int i = 0; i < ACCOUNTS; i++) {
-		m->weights[i] = RATER_UNVARIED;
+		m->weights[i] = RATER_NEW;
 		m->always_good[i] = i < BUYERS && chance(m) < a->always;
 	}
 	for (int i = 0; i < PROVIDERS; i++) {

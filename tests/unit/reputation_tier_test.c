@@ -155,7 +155,7 @@ raters_who_never_vary_weigh_half(void **state)
 {
 	static const struct {
 		double good, bad, weight;
-	} some[] = {{0, 0, .5}, {100, 0, .5}, {0, 40, .5}, {95, 5, 1},
+	} some[] = {{0, 0, .25}, {100, 0, .5}, {0, 40, .5}, {95, 5, 1},
 	    {5, 95, 1}, {50, 50, 1}, {97.5, 2.5, .75}};
 
 	(void)state;
