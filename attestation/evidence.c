@@ -199,10 +199,13 @@ bind_address(const struct evidence_bound *bound, bool tls,
 		binding_address(&k, bound->nonce.at, out);
 		return true;
 	}
-	if (bound->tls_spki.len == 0)
+	if (bound->tls_spki.len > 0)
+		sha256(bound->tls_spki, spki);
+	else if (bound->tls_spki_sha256.len == sizeof(spki))
+		memcpy(spki, bound->tls_spki_sha256.at, sizeof(spki));
+	else
 		return fault_set(f, FAULT_NOT_FOUND,
 		    "binding: no TLS key to hold the evidence against");
-	sha256(bound->tls_spki, spki);
 	binding_address_tls(&k, spki, bound->nonce.at, out);
 	return true;
 }

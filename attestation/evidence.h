@@ -61,6 +61,8 @@ struct evidence_bound {
 	struct bytes nonce; /* 32 bytes, the asker's */
 	struct text did;
 	struct bytes tls_spki;	       /* DER of the tunnel's or TLS key */
+	struct bytes tls_spki_sha256;  /* where no more is known of it; of use
+					* to the form "dstack-tls" alone */
 	struct bytes statement_sha256; /* of the statement without evidence */
 	struct bytes signing_key;      /* as the statement names it */
 };

@@ -116,9 +116,19 @@ bound_of(const struct judging *j, const struct report_node *n,
 	return room;
 }
 
+/* What only the caller can know: the question that was asked, and where the
+ * connection ends. */
 static void
-say_freshness(const struct judging *j, struct verdict *v)
+say_unknown(
+    const struct judging *j, const struct report_node *n, struct verdict *v)
 {
+	struct bytes said = n->bound.tls_spki_sha256;
+
+	if (said.len > 0 && j->tls_spki.len == 0)
+		verdict_unknown(
+		    v, (struct check){"binding.tls_connection", SOURCE_VERIFIER,
+			   CODE_BINDING, verdict_hex(v, said),
+			   "the key of your connection (--tls-certificate)"});
 	if (j->nonce == NULL)
 		verdict_unknown(
 		    v, (struct check){"binding.freshness", SOURCE_VERIFIER,
@@ -140,7 +150,7 @@ judge_by(const struct judging *j, const struct report_node *n,
 
 	verdict_init(v, j->arena, j->now_ms);
 	evidence_judge(&x, n->bundle, v);
-	say_freshness(j, v);
+	say_unknown(j, n, v);
 	*facts = x.facts;
 }
 

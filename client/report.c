@@ -236,7 +236,9 @@ read_service(struct arena *a, const json_t *node, const char *name,
 	}
 	json_array_append_new(r->made, n->bundle);
 	json_object_set_new(n->bundle, "items", items);
-	if (!read_nonce(a, node, n, hex, f) || !read_signing(a, node, n, f) ||
+	if (!hex_member(a, node, "tls_cert_fingerprint", 32,
+		&n->bound.tls_spki_sha256, f) ||
+	    !read_nonce(a, node, n, hex, f) || !read_signing(a, node, n, f) ||
 	    !add_quote(a, node, items, f) || !add_gpus(node, items, f))
 		return false;
 	add_log(node, items);

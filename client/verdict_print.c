@@ -48,7 +48,7 @@ put(char cell[CELL_MAX], const char *s, bool whole)
 static void
 fill(struct row *r, const struct claim *c)
 {
-	bool refuted = c->result == CLAIM_REFUTED;
+	bool whole = c->result != CLAIM_ASSERTED;
 	char name[CELL_MAX];
 
 	snprintf(name, sizeof name, "%s%s%s",
@@ -57,8 +57,8 @@ fill(struct row *r, const struct claim *c)
 	put(r->cell[CHECK], name, true);
 	put(r->cell[RESULT], claim_result_name(c->result), true);
 	put(r->cell[SOURCE], claim_source_name(c->check.source), true);
-	put(r->cell[SEEN], c->check.seen, refuted);
-	put(r->cell[WANTED], c->check.wanted, refuted);
+	put(r->cell[SEEN], c->check.seen, whole);
+	put(r->cell[WANTED], c->check.wanted, whole);
 }
 
 static const char *
@@ -106,7 +106,8 @@ print_table(FILE *out, const struct verdict *v, bool colour)
 		for (int i = 0; i < COLUMNS; i++) {
 			int n = (int)strlen(r.cell[i]);
 
-			/* A long refused value does not widen the rest. */
+			/* A long value that stands whole does not widen the
+			 * rest. */
 			if (i >= SEEN && n > SHORT_MAX)
 				n = SHORT_MAX;
 			widths[i] = n > widths[i] ? n : widths[i];

@@ -107,29 +107,32 @@ static const char *const report_limits[] = {
     "policy's pins stand for",
     NULL};
 
+/* The leaf of a chain, as servers send it. */
 static bool
 read_tls(const struct cli *c, struct bytes *out, struct fault *f)
 {
 	const char *path = cli_option(c, "tls-certificate");
 	unsigned char *der = NULL;
+	struct chain chain = {0};
 	struct bytes pem;
-	X509 *cert = NULL;
-	int len;
+	int len = 0;
 	bool ok;
 
 	if (path == NULL)
 		return true;
-	if (!read_file(c->arena, path, CHAIN_PEM_MAX, &pem, f) ||
-	    !certificate_read_pem(
-		(struct text){(const char *)pem.at, pem.len}, &cert, f))
-		return false;
-	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-	ok = len > 0 || fault_set(f, FAULT_INVALID, "%.100s: no key", path);
+	ok = read_file(c->arena, path, CHAIN_PEM_MAX, &pem, f) &&
+	     chain_read_pem(
+		 (struct text){(const char *)pem.at, pem.len}, &chain, f);
+	if (ok) {
+		len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(chain.at[0]), &der);
+		ok = len > 0 ||
+		     fault_set(f, FAULT_INVALID, "%.100s: no key", path);
+	}
 	if (ok)
 		*out = bytes_of(
 		    arena_copy(c->arena, der, (size_t)len), (size_t)len);
 	OPENSSL_free(der);
-	X509_free(cert);
+	chain_free(&chain);
 	return ok;
 }
 
@@ -234,7 +237,7 @@ judge_report(const struct question *q, const struct report *r, struct fault *f)
 	    .database = q->database,
 	    .now_ms = q->now_ms};
 	struct outcome o = {VERDICT_VERIFIED, json_array()};
-	const struct report_node *one;
+	const struct report_node *one = NULL;
 	struct verdict v;
 	bool ok;
 
@@ -460,7 +463,8 @@ static const struct option_rule report_options[] = {
     {"at", "TIME", "judge as of then, RFC 3339; default now"},
     {"nonce", "HEX", "your nonce, 16 to 32 bytes, that it must answer"},
     {"collateral", "FOLDER", "what makers published, files named as items"},
-    {"tls-certificate", "FILE", "PEM of the connection's, where it is bound"},
+    {"tls-certificate", "FILE",
+	"PEM, leaf first, of your connection; where bound"},
     {"node", "NAME", "this one alone, for example \"model 0\""}, {0}};
 
 static const struct option_rule exchange_options[] = {

@@ -220,6 +220,43 @@ test("one exchange is held against its signature", { skip }, () => {
 	assert.equal(unpinned.nodes[0].failed, "exchange.signer_pinned");
 });
 
+test("a TLS key that the evidence binds is held to the connection's",
+	{ skip }, () => {
+		const report = path.join(VECTORS, "near/report-cloud-20260610.json");
+		fs.copyFileSync(path.join(VECTORS,
+			"tdx/collateral/b0c06f-20260610_014855.json"),
+		file("collateral/tdx/tcb/b0c06f000000"));
+		const made = assay("policy", "init", report, "--node", "gateway",
+			"--out", file("gateway.json"), ...AT, ...collateral);
+		assert.equal(made.status, 0, made.stderr);
+		assert.match(made.stdout, /TCB status is OutOfDate/);
+		assert.equal(assay("policy", "init", report, ...AT, ...collateral)
+			.status, 2);
+
+		const gateway = (...more) => judged("verify", report, "--policy",
+			file("gateway.json"), "--node", "gateway", ...AT,
+			...collateral, ...more);
+		const result = ({ nodes: [{ checks }] }) => checks.find(({ name }) =>
+			name === "binding.tls_connection")?.result;
+		const alone = gateway();
+		assert.equal(alone.status, 0);
+		assert.equal(result(alone), "unknown");
+		const own = gateway("--tls-certificate", write("own.pem",
+			JSON.parse(fs.readFileSync(report)).tls_certificate));
+		assert.equal(own.status, 0);
+		assert.equal(result(own), undefined);
+		const another = gateway("--tls-certificate", path.join(VECTORS,
+			"anchors/intel-sgx-root-ca.pem"));
+		assert.equal(another.status, 1);
+		assert.equal(another.nodes[0].code, "binding_mismatch");
+		// All nodes are judged unless one is named: the worst one counts.
+		const all = judged("verify", report, "--policy",
+			file("gateway.json"), ...AT, ...collateral);
+		assert.equal(all.status, 1);
+		assert.deepEqual(all.nodes.map(({ node }) => node),
+			["gateway", "model 0"]);
+	});
+
 test("the active policy and kept collateral judge alike", { skip }, async () => {
 	const postgres = await Postgres.start();
 	const database = ["--database", postgres.url()];

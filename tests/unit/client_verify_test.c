@@ -292,7 +292,8 @@ test_service(void **state)
 	struct scene *s = *state;
 	static const char answer[] =
 	    "{\"gateway_attestation\":{\"intel_quote\":\"aabb\","
-	    "\"request_nonce\":\"" NONCE "\",\"tls_cert_fingerprint\":\"00\"},"
+	    "\"request_nonce\":\"" NONCE "\",\"tls_cert_fingerprint\":\"" NONCE
+	    "\"},"
 	    "\"model_attestations\":[{\"intel_quote\":\"00\","
 	    "\"request_nonce\":\"" NONCE "\",\"event_log\":[],\"info\":{"
 	    "\"tcb_info\":{\"app_compose\":\"x\"}},\"nvidia_payload\":"
