@@ -290,6 +290,18 @@ describe("a buyer", () => {
 		assert.equal(strict.code, "not_accepted");
 	});
 
+	test("can judge it with the command line, which trusts no test root",
+		async () => {
+			const file = assay.path("report.json");
+			const policyFile = assay.path("buyer-policy.json");
+			fs.writeFileSync(file, JSON.stringify(answer));
+			fs.writeFileSync(policyFile, JSON.stringify({ version: 1,
+				require: ["cpu"], tdx: { mrtd: [MRTD] } }));
+			await run(`${BUILD}/assay`, ["verify", file, "--policy",
+				policyFile, "--collateral", platform.collateral,
+				"--json"], { status: 3 });
+		});
+
 	test("is told what is wrong with what it asks", async () => {
 		for (const [json, code] of [
 			[{ model_id: MODEL, nonce: "xy" }, "invalid_request"],
