@@ -96,7 +96,7 @@ print_table(FILE *out, const struct verdict *v, bool colour)
 	static const char *const heads[COLUMNS] = {
 	    "check", "result", "source", "seen", "wanted"};
 	int widths[COLUMNS] = {0};
-	struct row r;
+	struct row r = {0};
 
 	for (int i = 0; i < COLUMNS; i++)
 		put(r.cell[i], heads[i], true);
