@@ -367,7 +367,7 @@ run_down() {
 run_status() {
 	local name at
 
-	for name in postgres redis auth gateway runtime-a runtime-b \
+	for name in postgres redis auth reputation gateway runtime-a runtime-b \
 		provider-a provider-b; do
 		at=''
 		case $name in
