@@ -167,6 +167,22 @@ table_query(const struct cli *c, const struct column *columns,
 	return ok;
 }
 
+/* What a broken constraint means to the one who typed the command. */
+static void
+explain_conflict(struct fault *f)
+{
+	size_t len = strlen(f->why);
+
+	if (f->kind != FAULT_CONFLICT)
+		return;
+	if (len > 9 && strcmp(f->why + len - 9, "_name_key") == 0)
+		fault_set(f, FAULT_CONFLICT, "that name is taken");
+	else if (strstr(f->why, "workspace_name_check") != NULL)
+		fault_set(f, FAULT_CONFLICT,
+		    "a workspace's name is 1 to 63 of a-z, 0-9, '.', '_', "
+		    "'-', and begins with a letter or digit");
+}
+
 bool
 table_change(const struct cli *c, const struct column *columns,
     size_t column_count, const char *sql, int params, const char *const *values,
@@ -178,6 +194,8 @@ table_change(const struct cli *c, const struct column *columns,
 
 	ok = cli_database(c, &s, f) &&
 	     pg_session_run(s, sql, params, values, &rows, f);
+	if (!ok)
+		explain_conflict(f);
 	if (ok && pg_count(rows) == 0)
 		ok = fault_set(f, FAULT_NOT_FOUND, "%s", what);
 	if (ok)

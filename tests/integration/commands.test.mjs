@@ -105,6 +105,16 @@ describe("assay", () => {
 		assert.match(said, /^assay: /);
 	});
 
+	test("a name that is taken or no name is told so", async () => {
+		const env = { ASSAY_DATABASE_URL: assay.postgres.url() };
+		const make = (name) => run(path.join(BUILD, "assay"),
+			["workspace", "create", name], { status: 1, env });
+
+		await assay.workspace("twice");
+		assert.match(await make("twice"), /that name is taken/);
+		assert.match(await make("No Name"), /a workspace's name is/);
+	});
+
 	test("a noun alone tells its commands", async () => {
 		const said = await run(path.join(BUILD, "assay"),
 			["key"], { status: 2 });
