@@ -229,6 +229,7 @@ the_documented_examples_are_right(void **state)
 		char *at = line_copy;
 
 		if (strncmp(line, "| `", 3) != 0 ||
+		    strchr("0123456789-", line[3]) == NULL ||
 		    strlen(line) >= sizeof(line_copy))
 			continue;
 		snprintf(line_copy, sizeof(line_copy), "%s", line);
