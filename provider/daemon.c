@@ -307,7 +307,7 @@ start(struct daemon *d, struct fault *f)
 	d->models = models_new(d->loop, &models, &d->log);
 	d->replay = replay_new(REPLAY_ROOM);
 	d->guard = (struct guard){.did = d->identity.did,
-	    .issuer = s->issuer,
+	    .issuer = s->issuer != NULL ? s->issuer : d->identity.issuer,
 	    .keys = d->keys,
 	    .models = d->models,
 	    .offer = &d->offer,

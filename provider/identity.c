@@ -75,7 +75,7 @@ bool
 identity_load(
     struct arena *a, const char *folder, struct identity *out, struct fault *f)
 {
-	const char *did, *auth_url, *path;
+	const char *did, *auth_url, *issuer, *path;
 	json_t *j = NULL;
 	bool ok;
 
@@ -89,12 +89,15 @@ identity_load(
 		return false;
 	ok = json_get_string(j, "did", 200, &did, FAULT_INVALID, f) &&
 	     json_get_string(j, "auth_url", 500, &auth_url, FAULT_INVALID, f) &&
+	     json_get_string_or(
+		 j, "issuer", 500, NULL, &issuer, FAULT_INVALID, f) &&
 	     get_time(j, "renew_after", &out->renew_after_ms, f) &&
 	     get_time(j, "expires_at", &out->expires_at_ms, f) &&
 	     get_tunnels(a, j, out, f);
 	if (ok) {
 		out->did = arena_string(a, did);
 		out->auth_url = arena_string(a, auth_url);
+		out->issuer = arena_string(a, issuer);
 	}
 	json_free(&j);
 	out->folder = arena_string(a, folder);

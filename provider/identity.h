@@ -15,6 +15,7 @@ struct identity {
 	const char *folder;
 	const char *did;
 	const char *auth_url;
+	const char *issuer;   /* iss of handoffs; NULL: auth did not say */
 	const char **tunnels; /* host:port */
 	size_t tunnel_count;
 	int64_t renew_after_ms; /* Unix */

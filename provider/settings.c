@@ -28,7 +28,7 @@ const struct setting provider_settings_table[] = {
     SETTING_DURATION("health.every", S, health_ms, "10s",
 	"How often the runtime and the model files are looked at."),
     SETTING_STRING("issuer", S, issuer, "",
-	"The iss claim handoffs must have; unset: any that our keys sign."),
+	"The iss claim handoffs must have; unset: as told at enrolment."),
     SETTING_DURATION("keys.refresh", S, keys_refresh_ms, "5m",
 	"How often the handoff keys (JWKS) are fetched."),
     SETTING_STRING("log.level", S, log_level, "info",

@@ -183,8 +183,8 @@ answer_certificate(struct job *j, int status)
 
 	time_to_rfc3339(from + (to - from) / 3 * 2, renew);
 	time_to_rfc3339(to, expires);
-	o = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s}", "did", j->did,
-	    "certificate_chain",
+	o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s}", "did", j->did,
+	    "issuer", h->issuer, "certificate_chain",
 	    arena_printf(a, "%s%s", certificate_pem(a, j->certificate),
 		h->device_ca_pem),
 	    "gateway_ca", h->gateway_ca_pem, "tunnels", tunnels_json(h),

@@ -171,7 +171,6 @@ write_provider_config() {
 		auth.url = https://127.0.0.1:$(port auth)
 		direct.listen = 127.0.0.1:$(port "direct-$which")
 		direct.endpoints = https://127.0.0.1:$(port "direct-$which")
-		issuer = https://127.0.0.1:$(port auth)
 		offer.file = $folder/offer.json
 		state.folder = $folder
 	END

@@ -26,6 +26,7 @@ describe("enrolment", () => {
 		const code = await assay.code("new");
 		const answer = await enrol({ code, csr });
 		assert.equal(answer.status, 201, answer.text);
+		assert.equal(answer.json.issuer, assay.issuer);
 		const { did, certificate_chain: chain, gateway_ca: ca, tunnels,
 			renew_after: renew, expires_at: expires } = answer.json;
 		const leaf = new X509Certificate(chain);

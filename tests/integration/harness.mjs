@@ -269,7 +269,7 @@ export class Assay {
 			settings: { "auth.ca": ca, "auth.url": this.authUrl,
 				"direct.listen": `127.0.0.1:${direct}`,
 				"direct.endpoints": `https://127.0.0.1:${direct}`,
-				"health.every": "1s", "issuer": this.issuer, "offer.file": offer,
+				"health.every": "1s", "offer.file": offer,
 				"log.level": "debug", "state.folder": state,
 				...settings } };
 		self.writeOffer = (entries, more = controls) => {
