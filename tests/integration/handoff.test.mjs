@@ -11,7 +11,7 @@ import tls from "node:tls";
 import { after, before, describe, test } from "node:test";
 import { SignJWT, createLocalJWKSet, decodeProtectedHeader, decodeJwt, exportJWK,
 	generateKeyPair, jwtVerify } from "jose";
-import { Assay, call } from "./harness.mjs";
+import { Assay, call, until } from "./harness.mjs";
 
 const MODEL = "lovelace:pretend", OTHER = "lovelace:other";
 let assay, daemon, runtime, key, jwks, privateKey;
@@ -272,8 +272,9 @@ describe("a handoff", () => {
 	test("is recorded, one row each", async () => {
 		const { token } = await mint();
 		const { jti } = decodeJwt(token);
-		assert.deepEqual(await assay.postgres.query(
-			`select did, task from assay.handoff where jti = '${jti}'`),
-		[[daemon.did, "chat"]]);
+		const rows = () => assay.postgres.query(
+			`select did, task from assay.handoff where jti = '${jti}'`);
+		await until("the record", async () => (await rows()).length > 0);
+		assert.deepEqual(await rows(), [[daemon.did, "chat"]]);
 	});
 });
