@@ -92,8 +92,7 @@ json_free(json_t **j)
 char *
 json_write(struct arena *a, const json_t *j)
 {
-	char *text = json_dumps(
-	    j, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	char *text = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
 	char *kept;
 
 	if (text == NULL) /* a circle or no memory: both are our bugs */
