@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/codec.h"
 #include "base/crypto.h"
 #include "client/command.h"
@@ -15,17 +14,6 @@
 #define KEY_PREFIX "lv_live_"
 #define KEY_RANDOM 40 /* base62: 238 bits */
 #define HINT_LEN 14
-
-static char *
-new_id(struct arena *a)
-{
-	char *id = arena_alloc(a, UUID_TEXT);
-	uint8_t random[10];
-
-	random_bytes(random, sizeof random);
-	uuid_v7(clock_unix_ms(), random, id);
-	return id;
-}
 
 /* -------------------------------------------------------------- workspaces */
 
@@ -45,7 +33,7 @@ workspace_create(struct cli *c, struct fault *f)
 {
 	static const struct column columns[] = {
 	    {"id", COLUMN_TEXT}, {"name", COLUMN_TEXT}};
-	const char *values[] = {new_id(c->arena), c->arguments[0]};
+	const char *values[] = {cli_id(c), c->arguments[0]};
 
 	return table_change(c, COLUMNS(columns),
 	    "INSERT INTO assay.workspace (id, name) VALUES ($1, $2) "
@@ -105,7 +93,7 @@ account_create(struct cli *c, struct fault *f)
 
 	if (!cli_require(c, "workspace", &workspace, f))
 		return false;
-	values[0] = new_id(c->arena);
+	values[0] = cli_id(c);
 	values[1] = c->arguments[0];
 	values[2] = workspace;
 	values[3] = role != NULL ? role : "member";
@@ -229,7 +217,7 @@ key_create(struct cli *c, struct fault *f)
 		return false;
 	base62_random(key + strlen(KEY_PREFIX), KEY_RANDOM);
 	sha256(bytes_of(key, strlen(key)), digest);
-	values[0] = new_id(c->arena);
+	values[0] = cli_id(c);
 	values[1] = account;
 	values[2] = cli_option(c, "workspace");
 	values[3] = cli_option(c, "name");

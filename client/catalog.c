@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include "artifact/artifact.h"
-#include "base/clock.h"
-#include "base/crypto.h"
 #include "base/file.h"
 #include "client/command.h"
 #include "client/table.h"
@@ -79,17 +77,6 @@ read_source(struct cli *c, enum runtime_kind runtime, struct artifact *out,
 	return true;
 }
 
-static char *
-new_id(struct arena *a)
-{
-	char *id = arena_alloc(a, UUID_TEXT);
-	uint8_t random[10];
-
-	random_bytes(random, sizeof random);
-	uuid_v7(clock_unix_ms(), random, id);
-	return id;
-}
-
 struct addition {
 	const char *canonical;
 	const char *quantization;
@@ -143,7 +130,7 @@ write_artifact(
 	const char *values[5];
 
 	artifact_digest(artifact, digest);
-	add->id = values[0] = new_id(c->arena);
+	add->id = values[0] = cli_id(c);
 	values[1] = add->canonical;
 	values[2] = runtime_kind_name(artifact->runtime);
 	values[3] = add->quantization;

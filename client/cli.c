@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/crypto.h"
 #include "base/text.h"
 #include "client/command.h"
 
@@ -83,4 +85,15 @@ cli_database(const struct cli *c, struct pg_session **out, struct fault *f)
 	    "SELECT set_config('assay.actor', $1, false), "
 	    "set_config('timezone', 'UTC', false)",
 	    1, values, NULL, f);
+}
+
+char *
+cli_id(const struct cli *c)
+{
+	char *id = arena_alloc(c->arena, UUID_TEXT);
+	uint8_t random[10];
+
+	random_bytes(random, sizeof random);
+	uuid_v7(clock_unix_ms(), random, id);
+	return id;
 }

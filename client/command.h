@@ -61,6 +61,8 @@ size_t cli_options(const struct cli *c, const char *name, const char ***out);
 /* "90d", "12h", "30m", "10s" to seconds. */
 bool cli_seconds(const char *text, long long *out, struct fault *f);
 
+/* A fresh UUID version 7, in the arena. */
+char *cli_id(const struct cli *c);
 /* Opens the database as the audit trail's actor "assay:<user>". */
 bool cli_database(
     const struct cli *c, struct pg_session **out, struct fault *f);

@@ -2,7 +2,6 @@
 /* Enrolment codes, devices, and who is connected now. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/codec.h"
 #include "base/crypto.h"
 #include "client/command.h"
@@ -31,8 +30,8 @@ code_create(struct cli *c, struct fault *f)
 	    {"expires_at", COLUMN_TEXT}};
 	const char *workspace, *expires = cli_option(c, "expires");
 	const char *name = cli_option(c, "name");
-	char code[CODE_RANDOM + 1], id[UUID_TEXT];
-	uint8_t digest[32], random[10];
+	char code[CODE_RANDOM + 1];
+	uint8_t digest[32];
 	long long seconds;
 	const char *values[6];
 
@@ -42,9 +41,7 @@ code_create(struct cli *c, struct fault *f)
 		return false;
 	base62_random(code, CODE_RANDOM);
 	sha256(bytes_of(code, strlen(code)), digest);
-	random_bytes(random, sizeof random);
-	uuid_v7(clock_unix_ms(), random, id);
-	values[0] = id;
+	values[0] = cli_id(c);
 	values[1] = pg_bytea(c->arena, digest, sizeof digest);
 	values[2] = workspace;
 	values[3] = name != NULL ? name : "";
