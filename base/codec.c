@@ -202,3 +202,30 @@ percent_decode(struct text in, char *out, size_t size, size_t *written)
 		*written = at;
 	return true;
 }
+
+static bool
+is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+	       c == '~';
+}
+
+void
+percent_encode(struct text in, char *out)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < in.len; i++) {
+		unsigned char c = (unsigned char)in.at[i];
+
+		if (is_unreserved(in.at[i])) {
+			*out++ = in.at[i];
+			continue;
+		}
+		*out++ = '%';
+		*out++ = digits[c >> 4];
+		*out++ = digits[c & 15];
+	}
+	*out = '\0';
+}

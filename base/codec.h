@@ -33,5 +33,9 @@ void base62_random(char *out, size_t count);
 /* RFC 3986 section 2.1. False on a bad escape, on %00, or if it does not
  * fit; adds a NUL. */
 bool percent_decode(struct text in, char *out, size_t size, size_t *written);
+/* All but unreserved characters (RFC 3986 section 2.3) escaped, upper case;
+ * out has PERCENT_SIZE(in.len). */
+#define PERCENT_SIZE(n) ((n)*3 + 1)
+void percent_encode(struct text in, char *out);
 
 #endif

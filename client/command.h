@@ -75,6 +75,7 @@ extern const struct command catalog_commands[];
 extern const struct command request_commands[];
 extern const struct command route_commands[];
 extern const struct command verify_commands[];
+extern const struct command exchange_commands[];
 extern const struct command policy_commands[];
 
 #endif

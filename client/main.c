@@ -12,7 +12,7 @@
 
 static const struct command *const groups[] = {migrate_commands,
     account_commands, device_commands, catalog_commands, request_commands,
-    route_commands, verify_commands, policy_commands};
+    route_commands, verify_commands, exchange_commands, policy_commands};
 #define GROUPS (sizeof groups / sizeof *groups)
 
 static const struct option_rule common_options[] = {

@@ -131,12 +131,16 @@ read_collateral(
 }
 
 static bool
-read_kept(struct arena *a, json_t *doc, struct report *r, struct fault *f)
+read_kept(struct arena *a, const json_t *doc, const char *name,
+    struct report *r, struct fault *f)
 {
 	struct report_node *n =
-	    node_add(r, "node", json_object_get(doc, "evidence"));
+	    node_add(r, name, json_object_get(doc, "evidence"));
 	const json_t *bound, *collateral;
 
+	if (n == NULL)
+		return fault_set(f, FAULT_INVALID, "report: more than %d nodes",
+		    REPORT_NODES_MAX);
 	if (!json_is_object(n->bundle))
 		return fault_set(
 		    f, FAULT_INVALID, "report: evidence is not an object");
@@ -251,6 +255,15 @@ read_service(struct arena *a, const json_t *node, const char *name,
 }
 
 static bool
+read_node(struct arena *a, const json_t *node, const char *name,
+    struct report *r, struct fault *f)
+{
+	return json_object_get(node, "evidence") != NULL
+		   ? read_kept(a, node, name, r, f)
+		   : read_service(a, node, name, r, f);
+}
+
+static bool
 read_answer(
     struct arena *a, const json_t *doc, struct report *r, struct fault *f)
 {
@@ -258,8 +271,7 @@ read_answer(
 	const json_t *list = json_object_get(doc, "model_attestations");
 	size_t i;
 
-	if (json_is_object(gateway) &&
-	    !read_service(a, gateway, "gateway", r, f))
+	if (json_is_object(gateway) && !read_node(a, gateway, "gateway", r, f))
 		return false;
 	if (member(doc, "intel_quote") != NULL)
 		return read_service(a, doc, "node", r, f);
@@ -267,7 +279,7 @@ read_answer(
 		return fault_set(f, FAULT_INVALID, "report: more than %d nodes",
 		    REPORT_NODES_MAX);
 	for (i = 0; i < json_array_size(list); i++)
-		if (!read_service(a, json_array_get(list, i),
+		if (!read_node(a, json_array_get(list, i),
 			arena_printf(a, "model %zu", i), r, f))
 			return false;
 	return r->count > 0 ||
@@ -291,7 +303,7 @@ report_read(
 	if (json_object_get(doc, "items") != NULL)
 		return read_signing(a, doc, node_add(out, "node", doc), f);
 	if (json_object_get(doc, "evidence") != NULL)
-		return read_kept(a, doc, out, f);
+		return read_kept(a, doc, "node", out, f);
 	return read_answer(a, doc, out, f);
 }
 

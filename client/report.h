@@ -10,7 +10,8 @@
  *   {"evidence": bundle, "bound": {...}}  a row of attestation_verdict; may
  *     carry "collateral": {name: {"base64", "fetched_at"}}
  *   {"intel_quote": hex, ...}             one node of a service's answer
- *   {"gateway_attestation", "model_attestations": [...]}   a whole answer
+ *   {"gateway_attestation", "model_attestations": [...]}   a whole answer,
+ *     each node of it a service's or one with "evidence" and "bound"
  */
 #ifndef CLIENT_REPORT_H
 #define CLIENT_REPORT_H

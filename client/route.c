@@ -4,38 +4,9 @@
  * and explains the answer: who would serve, and why each other would not.
  */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/fetch.h"
 #include "base/json.h"
-#include "base/loop.h"
-#include "client/command.h"
-
-#define ANSWER_BYTES (8 * 1024 * 1024)
-#define ANSWER_MS 30000
-
-struct asking {
-	struct loop *loop;
-	struct arena *arena;
-	int status;
-	json_t *answer;
-	struct fault fault;
-};
-
-static void
-on_answer(void *arg, const struct http_answer *answer, const struct fault *f)
-{
-	struct asking *x = arg;
-
-	if (f != NULL)
-		x->fault = *f;
-	else {
-		x->status = answer->status;
-		json_read((struct text){answer->body, answer->body_len},
-		    ANSWER_BYTES, &x->answer, &x->fault);
-	}
-	loop_stop(x->loop);
-}
+#include "client/ask.h"
 
 /* {"task", "model", "options"} from the command's options. */
 static bool
@@ -110,64 +81,21 @@ explain(const json_t *answer)
 }
 
 static bool
-tell(struct cli *c, struct asking *x, struct fault *f)
-{
-	char *text;
-
-	if (x->answer == NULL) {
-		*f = x->fault;
-		return false;
-	}
-	if (c->json) {
-		text = json_write(c->arena, x->answer);
-		puts(text);
-	} else if (x->status == 200) {
-		explain(x->answer);
-	}
-	if (x->status == 200)
-		return true;
-	return fault_set(f, FAULT_REFUSED, "the gateway says %d %s: %s",
-	    x->status, member(json_object_get(x->answer, "error"), "code"),
-	    member(json_object_get(x->answer, "error"), "message"));
-}
-
-static bool
 route(struct cli *c, struct fault *f)
 {
-	struct fetch_settings settings = {.ca_file = c->ca};
-	struct asking x = {.arena = c->arena};
-	struct http_outgoing o = {.method = "POST"};
-	json_t *body = NULL;
-	struct fetch *fetch;
-	struct pending *p;
-	char *text;
+	json_t *body = NULL, *answer = NULL;
+	struct text text;
 	bool ok;
 
-	if (c->url == NULL || c->key == NULL)
-		return fault_set(f, FAULT_INVALID_OPTION,
-		    "which gateway? give --url and --key, or set ASSAY_URL "
-		    "and ASSAY_API_KEY");
-	if (!request_body(c, &body, f))
-		return false;
-	text = json_write(c->arena, body);
+	ok = request_body(c, &body, f) &&
+	     ask_gateway(c, "/v1/route", body, &text, f) &&
+	     json_read(text, ASK_ANSWER_BYTES, &answer, f);
+	if (ok && c->json)
+		puts(json_write(c->arena, answer));
+	else if (ok)
+		explain(answer);
 	json_free(&body);
-	x.loop = loop_new();
-	fetch = fetch_new(x.loop, &settings);
-	o.path = arena_printf(c->arena, "%s/v1/route", c->url);
-	http_fields_add(&o.fields, c->arena, "authorization",
-	    arena_printf(c->arena, "Bearer %s", c->key));
-	http_fields_add(
-	    &o.fields, c->arena, "content-type", "application/json");
-	o.body = evbuffer_new();
-	evbuffer_add(o.body, text, strlen(text));
-	p = fetch_ask(fetch, &o, ANSWER_BYTES, ANSWER_MS, on_answer, &x);
-	if (p != NULL)
-		loop_run(x.loop);
-	ok = tell(c, &x, f);
-	json_free(&x.answer);
-	evbuffer_free(o.body);
-	fetch_free(&fetch);
-	loop_free(&x.loop);
+	json_free(&answer);
 	return ok;
 }
 

@@ -8,6 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { Wallet } from "ethers";
 import { Postgres } from "./lib/postgres.mjs";
 import { BUILD, ROOT } from "./lib/program.mjs";
 
@@ -219,6 +220,38 @@ test("one exchange is held against its signature", { skip }, () => {
 	assert.equal(unpinned.status, 3);
 	assert.equal(unpinned.nodes[0].failed, "exchange.signer_pinned");
 });
+
+test("a report and an exchange with its worker are one verdict", { skip },
+	() => {
+		const one = read("near/chat-signatures.json")[0];
+		const joined = (change, ...more) => verify(REPORT, "--request",
+			path.join(VECTORS, one.request), "--response",
+			path.join(VECTORS, one.response), "--signature",
+			write("signature.json", { ...one, ...change }), ...more);
+		const sound = joined({}, "--model", MODEL);
+
+		assert.equal(sound.status, 0);
+		assert.equal(sound.nodes.length, 1);
+		const address = sound.nodes[0].checks.find(({ name }) =>
+			name === "exchange.signing_address");
+		assert.deepEqual([address.result, address.source, address.seen],
+			["asserted", "hardware-proven", one.signing_address]);
+		assert.equal(joined({}, "--model", "another").nodes[0].failed,
+			"exchange.model");
+		assert.equal(joined({}, "--response", path.join(VECTORS,
+			one.request)).nodes[0].failed, "exchange.response");
+		// A sound signature of a worker that this report does not show.
+		const wallet = Wallet.createRandom();
+		const strange = joined({ signature: wallet.signMessageSync(one.text),
+			signing_address: wallet.address });
+		assert.equal(strange.status, 1);
+		assert.deepEqual(strange.nodes.map(({ node }) => node),
+			["node", "exchange"]);
+		assert.equal(strange.nodes[1].failed, "exchange.signing_address");
+		assert.equal(assay("verify", REPORT, "--policy", file("policy.json"),
+			"--request", REPORT, "--response", REPORT, "--signature", REPORT,
+			"--id", "chatcmpl-1").status, 2);
+	});
 
 test("a TLS key that the evidence binds is held to the connection's",
 	{ skip }, () => {

@@ -152,6 +152,23 @@ percent_by_rfc_3986(void **state)
 	assert_string_equal(out, "1234567");
 }
 
+static void
+percent_comes_back(void **state)
+{
+	char all[255], out[PERCENT_SIZE(sizeof(all))], again[sizeof(all) + 1];
+	size_t n;
+
+	(void)state;
+	percent_encode(text_of("aZ0-._~ /?&=%+\xc3\xa9"), out);
+	assert_string_equal(out, "aZ0-._~%20%2F%3F%26%3D%25%2B%C3%A9");
+	for (size_t i = 0; i < sizeof(all); i++)
+		all[i] = (char)(i + 1);
+	percent_encode((struct text){all, sizeof(all)}, out);
+	assert_true(percent_decode(text_of(out), again, sizeof(again), &n));
+	assert_int_equal(n, sizeof(all));
+	assert_memory_equal(again, all, n);
+}
+
 int
 main(void)
 {
@@ -161,6 +178,7 @@ main(void)
 	    cmocka_unit_test(base64_has_one_spelling),
 	    cmocka_unit_test(base62_uses_every_digit),
 	    cmocka_unit_test(percent_by_rfc_3986),
+	    cmocka_unit_test(percent_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
