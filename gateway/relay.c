@@ -320,12 +320,15 @@ fail_refused(struct relay *r)
 	fail(r, kind, why);
 }
 
+/* A link that is lost under an answer is the provider's disconnect; one that is
+ * lost before it is nobody's. */
 static enum fault_kind
-end_kind(const struct fault *f)
+end_kind(const struct relay *r, const struct fault *f)
 {
 	switch ((int)f->kind) {
 	case FAULT_UNAVAILABLE:
-		return FAULT_PROVIDER_UNREACHABLE;
+		return r->result.head_us != 0 ? FAULT_TRUNCATED
+					      : FAULT_PROVIDER_UNREACHABLE;
 	case FAULT_OVERLOADED:
 	case FAULT_CAPACITY_EXCEEDED:
 		return FAULT_CAPACITY_EXCEEDED;
@@ -341,7 +344,7 @@ on_end(void *arg, const struct fault *f)
 
 	r->call = NULL;
 	if (f != NULL && !r->sse.is_done) {
-		fail(r, end_kind(f), f->why);
+		fail(r, end_kind(r, f), f->why);
 	} else if (r->is_refusal) {
 		fail_refused(r);
 	} else if (r->result.is_stream && r->needs_done && !r->sse.is_done) {
@@ -419,7 +422,7 @@ relay_ask(const struct relay_order *o,
 	r->call = path_call(o->path, o->outgoing, &events, r, &f);
 	if (r->call == NULL) {
 		r->result.end = RELAY_FAILED;
-		fault_set(&r->result.fault, end_kind(&f), "%s", f.why);
+		fault_set(&r->result.fault, end_kind(r, &f), "%s", f.why);
 		r->deferred = loop_defer(o->loop, on_refused_at_once, r);
 	} else {
 		timer_start(r->silence, r->first_byte_ms);
