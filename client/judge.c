@@ -67,8 +67,8 @@ static bool
 find(const struct judging *j, const char *name, struct collateral_item *out,
     struct fault *f)
 {
-	const struct collateral in_report = {
-	    j->report->collateral, j->report->collateral_count, NULL};
+	const struct collateral in_report = {.items = j->report->collateral,
+	    .count = j->report->collateral_count};
 	const struct collateral_item *item = collateral_find(&in_report, name);
 
 	out->name = NULL;
