@@ -54,12 +54,30 @@ find(struct examination *x, const char *name, const char *check,
 }
 
 static const char *
-tcb_name(struct arena *a, const uint8_t fmspc[6])
+tcb_name(struct arena *a, const uint8_t fmspc[6], bool is_processor)
 {
 	char hex[HEX_SIZE(6)];
 
 	hex_encode(bytes_of(fmspc, 6), hex);
-	return arena_printf(a, "tdx/tcb/%s", hex);
+	return arena_printf(
+	    a, "tdx/tcb/%s%s", hex, is_processor ? ".processor" : "");
+}
+
+/* What is at hand under the name; whoever keeps one file a platform names it
+ * without the CA. */
+static const struct collateral_item *
+tcb_at_hand(struct examination *x, const uint8_t fmspc[6], bool is_processor,
+    const char **name, struct verdict *v)
+{
+	const struct collateral_item *item;
+
+	*name = tcb_name(v->arena, fmspc, is_processor);
+	item = collateral_find(x->collateral, *name);
+	if (item == NULL && is_processor) {
+		*name = tcb_name(v->arena, fmspc, false);
+		item = collateral_find(x->collateral, *name);
+	}
+	return item;
 }
 
 static bool
@@ -84,15 +102,17 @@ tdx_judge(struct examination *x, struct bytes quote,
 /* Collateral that is not kept is verified here, for this quote alone. */
 static bool
 tdx_judge_fresh(struct examination *x, struct bytes quote,
-    const uint8_t fmspc[6], struct verdict *v)
+    const uint8_t fmspc[6], bool is_processor, struct verdict *v)
 {
 	const struct collateral_item *item;
+	const char *name;
 	struct tdx_collateral *c = NULL;
 	struct tdx_source source;
 	struct fault f = {0};
 	bool held;
 
-	item = find(x, tcb_name(v->arena, fmspc), "tdx.collateral", v);
+	tcb_at_hand(x, fmspc, is_processor, &name, v);
+	item = find(x, name, "tdx.collateral", v);
 	if (item == NULL)
 		return false;
 	held =
@@ -108,6 +128,22 @@ tdx_judge_fresh(struct examination *x, struct bytes quote,
 	return held;
 }
 
+/* The caller verified it before; how old it is counts all the same. */
+static bool
+tdx_judge_kept(struct examination *x, struct bytes quote,
+    const uint8_t fmspc[6], bool is_processor, struct verdict *v)
+{
+	const struct collateral_item *item;
+	const char *name;
+
+	item = tcb_at_hand(x, fmspc, is_processor, &name, v);
+	verdict_check(v, true,
+	    (struct check){"tdx.collateral", SOURCE_VERIFIER, CODE_OK,
+		"verified and kept", NULL});
+	return (item == NULL || young_enough(x, item, "tdx.collateral", v)) &&
+	       tdx_judge(x, quote, x->collateral->tdx, v);
+}
+
 static bool
 verify_tdx(struct examination *x, const json_t *item, struct verdict *v)
 {
@@ -116,20 +152,20 @@ verify_tdx(struct examination *x, const json_t *item, struct verdict *v)
 	struct bytes quote;
 	struct fault f = {0};
 	uint8_t fmspc[6];
-	bool read;
+	bool is_processor, read;
 
 	if (!only_cpu(x, v))
 		return false;
 	read = evidence_member(
 		   v->arena, item, "quote", TDX_QUOTE_MAX, &quote, &f) &&
-	       tdx_quote_fmspc(quote, fmspc, &f);
+	       tdx_quote_peek(quote, fmspc, &is_processor, &f);
 	if (!verdict_check_fault(
 		v, read, "tdx.quote_format", SOURCE_VERIFIER, &f))
 		return false;
 	if (kept != NULL && kept->anchors == x->anchors &&
 	    memcmp(kept->tcb.fmspc, fmspc, 6) == 0)
-		return tdx_judge(x, quote, kept, v);
-	return tdx_judge_fresh(x, quote, fmspc, v);
+		return tdx_judge_kept(x, quote, fmspc, is_processor, v);
+	return tdx_judge_fresh(x, quote, fmspc, is_processor, v);
 }
 
 static const char *
@@ -319,12 +355,13 @@ cpu_needs(struct arena *a, const json_t *item, const char **out, size_t *count,
 	const char *kind = json_string_value(json_object_get(item, "kind"));
 	struct bytes quote;
 	uint8_t fmspc[6];
+	bool is_processor;
 
 	if (kind != NULL && strcmp(kind, "snp") == 0)
 		return snp_needs(a, item, out, count, f);
 	if (!evidence_member(a, item, "quote", TDX_QUOTE_MAX, &quote, f) ||
-	    !tdx_quote_fmspc(quote, fmspc, f))
+	    !tdx_quote_peek(quote, fmspc, &is_processor, f))
 		return false;
-	need(tcb_name(a, fmspc), out, count);
+	need(tcb_name(a, fmspc, is_processor), out, count);
 	return true;
 }

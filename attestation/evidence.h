@@ -35,7 +35,9 @@
 /* What others published about the hardware, by name. `fetched_at` is when it
  * came from its source (Unix ms), for the policy's maximum age. Names:
  *   "tdx/tcb/<fmspc hex>"  answer of the TDX TCB info service, bundled form
- *                          with its issuer chain (tdx_collateral.h)
+ *                          with its issuer chain (tdx_collateral.h); with
+ *                          ".processor" behind it where the PCK certificate
+ *                          is of the Processor CA and not the Platform CA
  *   "amd/crl/<Product>/<vcek|vlek>", "amd/chain/<Product>/<vcek|vlek>",
  *   "amd/vcek/<hwid hex>/<tcb hex>", "nvidia/crl/<name>",
  *   "nvidia/rim/<id>", "nras/jwks" */
@@ -46,11 +48,14 @@ struct collateral_item {
 };
 struct tdx_collateral;
 struct nvidia_device;
+struct nvidia_kept;
 struct collateral {
 	const struct collateral_item *items;
 	size_t count;
 	/* Already verified and kept by the caller; may be NULL. */
 	const struct tdx_collateral *tdx;
+	/* Device chains verified before, of these anchors; may be NULL. */
+	struct nvidia_kept *nvidia;
 };
 const struct collateral_item *collateral_find(
     const struct collateral *c, const char *name);

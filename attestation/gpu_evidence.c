@@ -53,6 +53,7 @@ session_start(struct session *s, struct examination *x, struct verdict *v)
 	s->rules.anchors = x->anchors;
 	s->rules.now_ms = x->now_ms;
 	s->rules.nonce = nonce_of(x);
+	s->rules.kept = c != NULL ? c->nvidia : NULL;
 	s->rules.revocation.lists = s->lists;
 	s->rules.revocation.required = x->policy->revocation;
 	s->rules.revocation.allow_hold = x->policy->nvidia.allow_hold;

@@ -634,12 +634,14 @@ tdx_verify(struct bytes quote, const struct tdx_collateral *c,
 }
 
 bool
-tdx_quote_fmspc(struct bytes quote, uint8_t fmspc[6], struct fault *f)
+tdx_quote_peek(
+    struct bytes quote, uint8_t fmspc[6], bool *is_processor, struct fault *f)
 {
 	struct tdx_quote q;
 	struct tdx_pck pck;
 	struct chain_blocks b;
-	struct cert leaf;
+	struct cert leaf, ca;
+	struct fault none;
 	struct arena *a;
 	bool read;
 
@@ -648,8 +650,20 @@ tdx_quote_fmspc(struct bytes quote, uint8_t fmspc[6], struct fault *f)
 	a = arena_new();
 	read = chain_split_pem(a, q.chain, &b, f) &&
 	       cert_read(b.at[0], &leaf, f) && tdx_pck_read(&leaf, &pck, f);
-	if (read)
+	if (read) {
 		memcpy(fmspc, pck.fmspc, 6);
+		*is_processor =
+		    b.count > 1 && cert_read(b.at[1], &ca, &none) &&
+		    cert_is_named(&ca, "Intel SGX PCK Processor CA");
+	}
 	arena_free(&a);
 	return read;
+}
+
+bool
+tdx_quote_fmspc(struct bytes quote, uint8_t fmspc[6], struct fault *f)
+{
+	bool is_processor;
+
+	return tdx_quote_peek(quote, fmspc, &is_processor, f);
 }

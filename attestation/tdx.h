@@ -30,5 +30,9 @@ bool tdx_verify(struct bytes quote, const struct tdx_collateral *c,
 /* The FMSPC of a quote's PCK certificate, unverified: for finding the
  * collateral that it needs. */
 bool tdx_quote_fmspc(struct bytes quote, uint8_t fmspc[6], struct fault *f);
+/* The same, and whether the certificate's issuer calls itself the Processor
+ * CA, whose revocation list is then the one to look at. */
+bool tdx_quote_peek(
+    struct bytes quote, uint8_t fmspc[6], bool *is_processor, struct fault *f);
 
 #endif
