@@ -32,3 +32,9 @@ clock_mono_us(void)
 {
 	return micros(CLOCK_MONOTONIC);
 }
+
+int64_t
+clock_thread_us(void)
+{
+	return micros(CLOCK_THREAD_CPUTIME_ID);
+}

@@ -9,5 +9,6 @@ int64_t clock_unix_ms(void); /* CLOCK_REALTIME */
 int64_t clock_mono_ms(
     void); /* CLOCK_MONOTONIC; only differences mean a thing */
 int64_t clock_mono_us(void);
+int64_t clock_thread_us(void); /* CPU time of this thread */
 
 #endif

@@ -93,6 +93,16 @@ gateway_db_keep_collateral(
 	return ask_send(x, pg, KEEP_COLLATERAL, params);
 }
 
+struct pending *
+gateway_db_fail_collateral(struct pg *pg, const char *name, int64_t at,
+    const char *code, done_answer *fn, void *arg)
+{
+	struct ask *x = ask_done(fn, arg);
+	const char *params[] = {name, pg_int(x->arena, at), code};
+
+	return ask_send(x, pg, FAIL_COLLATERAL, params);
+}
+
 /* -------------------------------------------------------------- signatures */
 
 struct pending *

@@ -52,6 +52,9 @@ struct pending *gateway_db_find_collateral(
 /* The newer of two stands. */
 struct pending *gateway_db_keep_collateral(struct pg *pg,
     const struct collateral_row *row, done_answer *fn, void *arg);
+/* Its source failed: since when (if it has not before), and a stable code. */
+struct pending *gateway_db_fail_collateral(struct pg *pg, const char *name,
+    int64_t at, const char *code, done_answer *fn, void *arg);
 
 struct signature_row {
 	const char *chat_id;

@@ -3,7 +3,7 @@
  * See collateral.h. One entry a name, whether it is held or only sought. An
  * entry seeks alone: first Postgres, then its source, one URL after the
  * other. Names come from evidence: their number is bounded, and a name that
- * was sought in vain is left alone for a while.
+ * was sought in vain is left alone for longer each time.
  */
 #include "gateway/collateral.h"
 
@@ -15,12 +15,16 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "gateway/attestation_db.h"
+#include "gateway/collateral_body.h"
 
 enum {
 	ENTRIES_MAX = 256,
 	SEEKS_MAX = 16,	       /* under way at once */
-	PAUSE_MS = 30000,      /* between two attempts for one name */
-	LOOK_EVERY_MS = 60000, /* for what grows old */
+	PAUSE_LEAST_MS = 1000, /* after an attempt in vain; then twice that */
+	PAUSE_MOST_MS = 64000,
+	LOOK_LEAST_MS = 250, /* between two looks for what grows old */
+	LOOK_MOST_MS = 60000,
+	REFRESHES = 24,	       /* at most that many in refresh_ms */
 	USED_MS = 2 * 86400000 /* what nobody asked for is not refreshed */
 };
 
@@ -30,10 +34,14 @@ struct entry {
 	char *name;
 	uint8_t *body; /* NULL: only sought */
 	size_t len;
-	int64_t fetched_at; /* Unix ms */
-	int64_t file_ms;    /* mtime of the file it was last read from */
-	int64_t used_ms;    /* monotonic, as are the two below */
-	int64_t tried_ms;   /* 0: never */
+	uint64_t generation; /* of the body */
+	int64_t fetched_at;  /* Unix ms */
+	int64_t next_update; /* Unix ms */
+	int64_t file_ms;     /* mtime of the file it was last read from */
+	int64_t used_ms;     /* monotonic, as is the one below */
+	int64_t again_ms;    /* not sought before */
+	unsigned fails;	     /* in a row */
+	enum fault_kind failure;
 	/* The seek under way. */
 	struct pending *question;
 	struct arena *arena;
@@ -54,6 +62,7 @@ struct collaterals {
 	TAILQ_HEAD(, entry) list;     /* the longest unused first */
 	size_t count;
 	size_t seeking;
+	uint64_t generations;
 	struct timer *look;
 	struct pending *telling;
 };
@@ -69,6 +78,8 @@ seek_end(struct entry *e)
 	arena_free(&e->arena);
 	e->all->seeking--;
 }
+
+static void plan_look(struct collaterals *c);
 
 static void
 entry_free(struct entry *e)
@@ -131,7 +142,8 @@ on_telling(void *arg)
 
 /* Takes the bytes in where they are newer than what is held. */
 static void
-take(struct entry *e, struct bytes body, int64_t fetched_at, bool tell)
+take(struct entry *e, struct bytes body, int64_t fetched_at,
+    int64_t next_update, bool tell)
 {
 	struct collaterals *c = e->all;
 
@@ -140,16 +152,79 @@ take(struct entry *e, struct bytes body, int64_t fetched_at, bool tell)
 	mem_free(e->body);
 	e->body = mem_copy(body.at, body.len);
 	e->len = body.len;
+	e->generation = ++c->generations;
 	e->fetched_at = fetched_at;
+	e->next_update = next_update;
 	if (tell && c->telling == NULL)
 		c->telling = loop_defer(c->loop, on_telling, c);
+}
+
+/* Unix ms from when it is to be fetched anew: when it is old, or ahead of its
+ * makers' next update; what was nearly over when it came is not asked for
+ * over and over. */
+static int64_t
+due_at(const struct entry *e)
+{
+	int64_t refresh = e->all->settings.refresh_ms;
+	int64_t due = e->fetched_at + refresh;
+	int64_t least = e->fetched_at + refresh / REFRESHES;
+
+	if (e->next_update - refresh < due)
+		due = e->next_update - refresh;
+	return due > least ? due : least;
 }
 
 static bool
 is_old(const struct entry *e)
 {
-	return e->body == NULL ||
-	       clock_unix_ms() - e->fetched_at > e->all->settings.refresh_ms;
+	return e->body == NULL || clock_unix_ms() > due_at(e);
+}
+
+/* How many names are served from what is held because their source fails. */
+static void
+count_kept(struct collaterals *c)
+{
+	int64_t kept[COLLATERAL_SOURCES + 1] = {0};
+	struct entry *e;
+
+	if (c->settings.counters == NULL)
+		return;
+	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link))
+		if (e->fails > 0 && e->body != NULL)
+			kept[collateral_source_of(e->name)]++;
+	for (size_t i = 0; i < COLLATERAL_SOURCES; i++)
+		metric_set(
+		    c->settings.counters->collateral_kept, kept[i], i, 0, 0);
+}
+
+static void
+count_answer(struct entry *e, enum fault_kind kind)
+{
+	if (e->all->settings.counters != NULL)
+		metric_count(e->all->settings.counters->collateral_answers,
+		    collateral_source_of(e->name), kind, 0);
+}
+
+/* The next look is when the first of those in use is due. */
+static void
+plan_look(struct collaterals *c)
+{
+	int64_t now = clock_mono_ms(), unix_ms = clock_unix_ms();
+	int64_t in = LOOK_MOST_MS;
+	struct entry *e;
+
+	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link)) {
+		int64_t due = e->body != NULL ? due_at(e) - unix_ms : 0;
+		int64_t again = e->again_ms - now;
+
+		if (e->arena != NULL || now - e->used_ms > USED_MS)
+			continue;
+		if (due < again)
+			due = again;
+		if (due < in)
+			in = due;
+	}
+	timer_start(c->look, in < LOOK_LEAST_MS ? LOOK_LEAST_MS : in);
 }
 
 /* ------------------------------------------------------------------ folder */
@@ -161,7 +236,7 @@ look_in_folder(struct entry *e)
 	char path[4096], *at;
 	struct stat st;
 	struct fault f;
-	int64_t ms;
+	int64_t ms, next_update;
 	size_t len;
 
 	if (folder == NULL ||
@@ -181,26 +256,14 @@ look_in_folder(struct entry *e)
 	if (e->file_ms != 0 && e->fetched_at == e->file_ms)
 		e->fetched_at = 0;
 	e->file_ms = ms;
-	take(e, bytes_of(at, len), ms, false);
+	if (!collateral_body_read(e->name, bytes_of(at, len), &next_update, &f))
+		log_warn(&e->all->log, "collateral_unreadable",
+		    LOG_STR("name", e->name), LOG_STR("why", f.why));
+	take(e, bytes_of(at, len), ms, next_update, false);
 	mem_free(at);
 }
 
 /* ------------------------------------------------------------------- seeks */
-
-static void
-seek_failed(struct entry *e, const struct fault *f)
-{
-	int64_t age = (clock_unix_ms() - e->fetched_at) / 1000;
-
-	if (e->body != NULL)
-		log_warn(&e->all->log, "collateral_kept",
-		    LOG_STR("name", e->name), LOG_INT("age_s", age),
-		    LOG_STR("why", f->why));
-	else
-		log_warn(&e->all->log, "collateral_missing",
-		    LOG_STR("name", e->name), LOG_STR("why", f->why));
-	seek_end(e);
-}
 
 static void
 on_kept(void *arg, const struct fault *f)
@@ -213,28 +276,103 @@ on_kept(void *arg, const struct fault *f)
 		    LOG_STR("why", f->why));
 }
 
+/* Once for each new reason and then ever more rarely. */
+static bool
+is_news(const struct entry *e, enum fault_kind kind)
+{
+	return e->failure != kind || (e->fails & (e->fails - 1)) == 0;
+}
+
+static void
+tell_failure(struct entry *e, const struct fault *f)
+{
+	struct collaterals *c = e->all;
+	int64_t age = (clock_unix_ms() - e->fetched_at) / 1000;
+
+	if (e->body == NULL) {
+		log_warn(&c->log, "collateral_missing",
+		    LOG_STR("name", e->name),
+		    LOG_STR("code", fault_code(f->kind)),
+		    LOG_STR("why", f->why));
+		return;
+	}
+	log_warn(&c->log, "collateral_kept", LOG_STR("name", e->name),
+	    LOG_INT("age_s", age), LOG_STR("code", fault_code(f->kind)),
+	    LOG_STR("why", f->why));
+	gateway_db_fail_collateral(c->pg, e->name, clock_unix_ms(),
+	    fault_code(f->kind), on_kept, (void *)(uintptr_t)c->worker_log);
+}
+
+static void
+seek_over(struct entry *e)
+{
+	struct collaterals *c = e->all;
+
+	seek_end(e);
+	count_kept(c);
+	plan_look(c);
+}
+
+static void
+seek_failed(struct entry *e, const struct fault *f)
+{
+	int64_t pause = PAUSE_LEAST_MS;
+
+	e->fails++;
+	for (unsigned i = 1; i < e->fails && pause < PAUSE_MOST_MS; i++)
+		pause *= 2;
+	e->again_ms = clock_mono_ms() + pause;
+	count_answer(e, f->kind);
+	if (is_news(e, f->kind))
+		tell_failure(e, f);
+	e->failure = f->kind;
+	seek_over(e);
+}
+
+static void
+seek_held(struct entry *e)
+{
+	e->fails = 0;
+	e->failure = FAULT_NONE;
+	seek_over(e);
+}
+
+/* An answer is taken in only as what its name promises. */
+static bool
+answer_read(
+    struct entry *e, struct bytes *body, int64_t *next_update, struct fault *f)
+{
+	const struct collaterals *c = e->all;
+	const struct collaterals_settings *s = &c->settings;
+
+	return collateral_assemble(e->arena, e->name,
+		   e->plan.is_choice ? &e->parts[e->step] : e->parts,
+		   e->plan.is_choice ? 1 : e->plan.count, body, f) &&
+	       collateral_body_read(e->name, *body, next_update, f) &&
+	       (s->is_genuine == NULL ||
+		   s->is_genuine(c->arg, e->name, *body, f));
+}
+
 static void
 seek_done(struct entry *e)
 {
 	struct collateral_row row = {.name = e->name,
 	    .source = e->plan.url[e->plan.is_choice ? e->step : 0],
 	    .fetched_at = clock_unix_ms()};
+	int64_t next_update;
 	struct fault f;
-	bool ok;
 
-	ok = collateral_assemble(e->arena, e->name,
-	    e->plan.is_choice ? &e->parts[e->step] : e->parts,
-	    e->plan.is_choice ? 1 : e->plan.count, &row.body, &f);
-	if (!ok) {
+	if (!answer_read(e, &row.body, &next_update, &f)) {
 		seek_failed(e, &f);
 		return;
 	}
 	log_info(&e->all->log, "collateral_fetched", LOG_STR("name", e->name),
 	    LOG_STR("source", row.source), LOG_INT("bytes", row.body.len));
-	take(e, row.body, row.fetched_at, true);
+	count_answer(e, FAULT_NONE);
+	take(e, row.body, row.fetched_at, next_update, true);
 	gateway_db_keep_collateral(
 	    e->all->pg, &row, on_kept, (void *)(uintptr_t)e->all->worker_log);
-	seek_end(e);
+	seek_held(e);
 }
 
 static void seek_step(struct entry *e);
@@ -258,6 +396,19 @@ keep_answer(struct entry *e, const struct http_answer *answer)
 }
 
 static void
+answer_refused(const struct entry *e, int status, struct fault *out)
+{
+	enum fault_kind kind = status == 404 ? FAULT_NOT_FOUND
+			       : status >= 300 && status < 400
+				   ? FAULT_REFUSED
+				   : FAULT_UNAVAILABLE;
+
+	fault_set(out, kind, "%.120s answered %d%s", e->plan.url[e->step],
+	    status,
+	    kind == FAULT_REFUSED ? ", and redirects are not followed" : "");
+}
+
+static void
 on_fetched(void *arg, const struct http_answer *answer, const struct fault *f)
 {
 	struct entry *e = arg;
@@ -273,8 +424,7 @@ on_fetched(void *arg, const struct http_answer *answer, const struct fault *f)
 		return;
 	}
 	if (f == NULL)
-		fault_set(&why, FAULT_UNAVAILABLE, "%.120s answered %d",
-		    e->plan.url[e->step], answer->status);
+		answer_refused(e, answer->status, &why);
 	else
 		why = *f;
 	if (e->plan.is_choice && e->step + 1 < e->plan.count) {
@@ -299,42 +449,50 @@ static void
 seek_source(struct entry *e)
 {
 	struct fault f;
+	bool planned = false;
 
 	if (e->all->fetch == NULL)
 		fault_set(&f, FAULT_UNAVAILABLE, "nothing is fetched here");
-	else if (collateral_plan_make(
-		     e->arena, &e->all->settings.urls, e->name, &e->plan, &f)) {
+	else
+		planned = collateral_plan_make(
+		    e->arena, &e->all->settings.urls, e->name, &e->plan, &f);
+	if (planned) {
 		seek_step(e);
-		return;
+	} else if (e->body != NULL) {
+		/* Where nobody is to be asked, nobody fails. */
+		e->again_ms = clock_mono_ms() + PAUSE_MOST_MS;
+		seek_held(e);
+	} else {
+		seek_failed(e, &f);
 	}
-	seek_failed(e, &f);
 }
 
 static void
 on_row(void *arg, const struct collateral_row *row, const struct fault *f)
 {
 	struct entry *e = arg;
+	int64_t next_update;
+	struct fault why;
 
 	(void)f; /* Postgres may be away; the source may not */
 	e->question = NULL;
-	if (row != NULL && row->body.len > 0)
-		take(e, row->body, row->fetched_at, true);
+	if (row != NULL &&
+	    collateral_body_read(e->name, row->body, &next_update, &why))
+		take(e, row->body, row->fetched_at, next_update, true);
 	if (is_old(e))
 		seek_source(e);
 	else
-		seek_end(e);
+		seek_held(e);
 }
 
 static void
 seek(struct entry *e)
 {
 	struct collaterals *c = e->all;
-	int64_t now = clock_mono_ms();
 
 	if (e->arena != NULL || c->seeking >= SEEKS_MAX ||
-	    (e->tried_ms != 0 && now - e->tried_ms < PAUSE_MS))
+	    clock_mono_ms() < e->again_ms)
 		return;
-	e->tried_ms = now;
 	e->arena = arena_new();
 	e->step = 0;
 	memset(e->parts, 0, sizeof(e->parts));
@@ -366,6 +524,17 @@ collaterals_find(struct collaterals *c, const char *const *names, size_t count,
 	return found;
 }
 
+uint64_t
+collaterals_generation(struct collaterals *c, const char *name)
+{
+	const struct entry *e;
+
+	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link))
+		if (strcmp(e->name, name) == 0)
+			return e->body != NULL ? e->generation : 0;
+	return 0;
+}
+
 /* Ahead of need: what is in use and has grown old. */
 static void
 on_look(void *arg)
@@ -380,6 +549,7 @@ on_look(void *arg)
 		if (is_old(e))
 			seek(e);
 	}
+	plan_look(c);
 }
 
 struct collaterals *
@@ -399,7 +569,7 @@ collaterals_new(struct loop *l, struct pg *pg, struct fetch *fetch,
 	c->worker_log = log;
 	TAILQ_INIT(&c->list);
 	c->look = timer_new(l, on_look, c);
-	timer_every(c->look, LOOK_EVERY_MS);
+	plan_look(c);
 	return c;
 }
 

@@ -3,9 +3,10 @@
  * What makers publish about their hardware, at hand for verifiers: from a
  * folder (offline), from Postgres (what any gateway fetched), from configured
  * URLs. Judging never waits for any of it: what is missing is sought, and its
- * arrival is told. When a source is away, what is still held serves on (the
- * policy bounds its age) and the log says so. All of it is signed by its
- * makers and verified at each use, so nothing here needs to be trusted.
+ * arrival is told. When a source is away, or answers with what cannot be
+ * used, what is still held serves on (the policy bounds its age) and log,
+ * metric and row say so. All of it is signed by its makers and verified at
+ * each use, so nothing here needs to be trusted.
  */
 #ifndef GATEWAY_COLLATERAL_H
 #define GATEWAY_COLLATERAL_H
@@ -15,12 +16,19 @@
 #include "base/log.h"
 #include "base/pg.h"
 #include "gateway/collateral_plan.h"
+#include "gateway/counters.h"
 
 struct collaterals_settings {
 	const char *folder; /* files named as the items are; or NULL */
 	struct collateral_urls urls;
-	int64_t refresh_ms; /* older than this is fetched anew */
-	int64_t within_ms;  /* patience for one answer */
+	int64_t refresh_ms;	   /* older than this, or this near to its next
+				    * update, is fetched anew */
+	int64_t within_ms;	   /* patience for one answer */
+	struct counters *counters; /* NULL: nothing is counted */
+	/* Whether what a source answered holds as far as can be said without
+	 * evidence, with the arg of on_new; NULL: not asked. */
+	bool (*is_genuine)(
+	    void *arg, const char *name, struct bytes body, struct fault *f);
 };
 
 struct collaterals;
@@ -35,5 +43,8 @@ void collaterals_free(struct collaterals **c);
  * asks for the others. Bodies live until the loop turns. */
 size_t collaterals_find(struct collaterals *c, const char *const *names,
     size_t count, struct collateral_item *out);
+
+/* Changes whenever the bytes under this name do; 0: none are held. */
+uint64_t collaterals_generation(struct collaterals *c, const char *name);
 
 #endif

@@ -45,19 +45,26 @@ unsourced(const char *name, struct fault *f)
 	    "no source is configured for collateral %.80s", name);
 }
 
+/* "<fmspc>" or "<fmspc>.processor": the list of the CA that issued the PCK
+ * certificate. */
 static bool
-plan_tdx(struct arena *a, const struct collateral_urls *u, const char *fmspc,
+plan_tdx(struct arena *a, const struct collateral_urls *u, const char *rest,
     struct collateral_plan *out)
 {
-	if (u->pcs == NULL || u->root_crl == NULL ||
-	    !is_hex(text_of(fmspc), 12))
+	const char *dot = strchr(rest, '.');
+	struct text fmspc = {
+	    rest, dot != NULL ? (size_t)(dot - rest) : strlen(rest)};
+
+	if (u->pcs == NULL || u->root_crl == NULL || !is_hex(fmspc, 12) ||
+	    (dot != NULL && strcmp(dot, ".processor") != 0))
 		return false;
-	out->url[0] = arena_printf(
-	    a, "%s/tdx/certification/v4/tcb?fmspc=%s", u->pcs, fmspc);
+	out->url[0] = arena_printf(a, "%s/tdx/certification/v4/tcb?fmspc=%.*s",
+	    u->pcs, (int)fmspc.len, fmspc.at);
 	out->url[1] =
 	    arena_printf(a, "%s/tdx/certification/v4/qe/identity", u->pcs);
-	out->url[2] = arena_printf(a,
-	    "%s/sgx/certification/v4/pckcrl?ca=platform&encoding=der", u->pcs);
+	out->url[2] =
+	    arena_printf(a, "%s/sgx/certification/v4/pckcrl?ca=%s&encoding=der",
+		u->pcs, dot != NULL ? "processor" : "platform");
 	out->url[3] = u->root_crl;
 	out->count = 4;
 	return true;
@@ -147,8 +154,11 @@ plan_nvidia(struct arena *a, const struct collateral_urls *u, const char *name,
     struct collateral_plan *out)
 {
 	const char *rest = after(name, "nvidia/rim/");
+	const char *list = after(name, "nvidia/crl/");
 
-	if (rest != NULL && strchr(rest, '/') == NULL && u->rim != NULL)
+	if (list != NULL && strchr(list, '/') == NULL && u->nvidia_crl != NULL)
+		out->url[0] = arena_printf(a, "%s/%s.crl", u->nvidia_crl, list);
+	else if (rest != NULL && strchr(rest, '/') == NULL && u->rim != NULL)
 		out->url[0] = arena_printf(a, "%s/v1/rim/%s", u->rim, rest);
 	else if (strcmp(name, "nras/jwks") == 0 && u->nras != NULL)
 		out->url[0] =
@@ -190,6 +200,18 @@ text_json(struct text t)
 	return json_stringn(t.at, t.len);
 }
 
+/* A PCCS gives the root's list as hex of its DER. */
+static struct bytes
+unhexed(struct arena *a, struct bytes b)
+{
+	struct text hex = {(const char *)b.at, b.len};
+	uint8_t *out = arena_alloc(a, b.len / 2 + 1);
+	size_t len;
+
+	return hex_decode(hex, out, b.len / 2 + 1, &len) ? bytes_of(out, len)
+							 : b;
+}
+
 static bool
 assemble_tdx(struct arena *a, const struct collateral_answer_part *p,
     struct bytes *out, struct fault *f)
@@ -201,7 +223,7 @@ assemble_tdx(struct arena *a, const struct collateral_answer_part *p,
 	    .qe_issuer_chain = text_of(p[1].chain),
 	    .pck_crl = p[2].body,
 	    .pck_crl_issuer_chain = text_of(p[2].chain),
-	    .root_crl = p[3].body};
+	    .root_crl = unhexed(a, p[3].body)};
 	struct tdx_source s;
 	json_t *j;
 	char *text;

@@ -17,11 +17,12 @@
 
 /* Base URLs without a trailing slash; NULL: never asked. */
 struct collateral_urls {
-	const char *pcs;      /* Intel's service or a PCCS: TCB, PCK CRL */
-	const char *root_crl; /* whole URL of Intel's root CRL */
-	const char *kds;      /* AMD's key distribution service */
-	const char *rim;      /* NVIDIA's manifests */
-	const char *nras;     /* NVIDIA's attestation service: its keys */
+	const char *pcs;	/* Intel's service or a PCCS: TCB, PCK CRL */
+	const char *root_crl;	/* whole URL of Intel's root CRL */
+	const char *kds;	/* AMD's key distribution service */
+	const char *nvidia_crl; /* folder of NVIDIA's revocation lists */
+	const char *rim;	/* NVIDIA's manifests */
+	const char *nras;	/* NVIDIA's attestation service: its keys */
 };
 
 struct collateral_plan {

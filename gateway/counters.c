@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "attestation/verdict.h"
 #include "base/fault.h"
 #include "base/mem.h"
 
@@ -19,6 +20,13 @@ static const double seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 static const char *const outcomes[] = {"served", "minted", "refused", "failed",
     "truncated", "buyer_gone", "drained"};
 
+static const char *const sources[] = {"intel", "amd", "nvidia", "nras"};
+static const char *const evidence[] = {
+    "tdx", "tdx+gpu", "snp", "snp+gpu", "gpu", "device"};
+static const char *const chains[] = {"full", "kept"};
+static const double cpu_seconds[] = {0.00025, 0.0005, 0.001, 0.002, 0.004,
+    0.008, 0.016, 0.032, 0.064, 0.128, 0.256};
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* The label arrays are borrowed by the metrics; they live as long. */
@@ -26,6 +34,7 @@ struct labels {
 	struct counters counters; /* first member */
 	const char *endpoints[ENDPOINTS_MAX];
 	const char *codes[FAULT_COUNT];
+	const char *verdicts[CODE_COUNT];
 };
 
 static void
@@ -36,6 +45,8 @@ fill(struct labels *l)
 	l->codes[0] = "ok";
 	for (size_t i = 1; i < FAULT_COUNT; i++)
 		l->codes[i] = fault_code((enum fault_kind)i);
+	for (size_t i = 0; i < CODE_COUNT; i++)
+		l->verdicts[i] = verdict_code_name((enum verdict_code)i);
 }
 
 static void
@@ -91,6 +102,33 @@ declare_rest(struct counters *c)
 	    "1 where the dependency is connected.", &dep, 1);
 }
 
+static void
+declare_evidence(struct counters *c, const struct metric_label *code,
+    const struct metric_label *verdict)
+{
+	struct metric_label source = {"source", sources, COUNT(sources)};
+	struct metric_label kind = {"kind", evidence, COUNT(evidence)};
+	struct metric_label how = {"how", chains, COUNT(chains)};
+	struct metric_label answer[] = {source, *code};
+	struct metric_label judged[] = {kind, *verdict};
+	struct metric_label walked[] = {kind, how};
+
+	c->collateral_answers =
+	    metric_counter(c->all, "assay_collateral_answers_total",
+		"Collateral asked of its source, by how it ended.", answer, 2);
+	c->collateral_kept = metric_gauge(c->all, "assay_collateral_kept",
+	    "Pieces of collateral that serve on although their source fails.",
+	    &source, 1);
+	c->verdicts = metric_counter(c->all, "assay_verdicts_total",
+	    "Evidence judged, by what it was and its stable code.", judged, 2);
+	c->verdict_cpu = metric_histogram(c->all, "assay_verdict_cpu_seconds",
+	    "CPU time of one verdict.", &kind, 1, cpu_seconds,
+	    COUNT(cpu_seconds));
+	c->verdict_chains = metric_counter(c->all, "assay_verdict_chains_total",
+	    "Makers' chains that a verdict verified, or found verified before.",
+	    walked, 2);
+}
+
 size_t
 counters_outcome(const char *outcome)
 {
@@ -109,11 +147,13 @@ counters_new(void)
 	struct metric_label endpoint = {
 	    "endpoint", l->endpoints, endpoint_count()};
 	struct metric_label code = {"code", l->codes, FAULT_COUNT};
+	struct metric_label verdict = {"code", l->verdicts, CODE_COUNT};
 
 	fill(l);
 	c->all = metrics_new();
 	declare_requests(c, &endpoint, &code);
 	declare_rest(c);
+	declare_evidence(c, &code, &verdict);
 	return c;
 }
 

@@ -25,11 +25,27 @@ struct counters {
 	struct metric *probes;
 	struct metric *offers;
 	struct metric *backlog;
-	struct metric *dependency; /* which: postgres, mint */
+	struct metric *dependency;	   /* which: postgres, mint */
+	struct metric *collateral_answers; /* source, code */
+	struct metric *collateral_kept;	   /* source */
+	struct metric *verdicts;	   /* kind, code */
+	struct metric *verdict_cpu;	   /* kind */
+	struct metric *verdict_chains;	   /* kind, how: full, kept */
 };
 
 enum counted_step { COUNTED_AUTH, COUNTED_ROUTE, COUNTED_MINT };
 enum counted_dependency { COUNTED_POSTGRES, COUNTED_MINT_LINK };
+/* What was judged: the CPU's kind, alone or with GPUs. */
+enum counted_evidence {
+	COUNTED_TDX,
+	COUNTED_TDX_GPU,
+	COUNTED_SNP,
+	COUNTED_SNP_GPU,
+	COUNTED_GPU,
+	COUNTED_DEVICE,
+	COUNTED_EVIDENCE
+};
+enum counted_chain { COUNTED_FULL, COUNTED_KEPT };
 enum counted_tunnel { COUNTED_ACCEPTED, COUNTED_REFUSED, COUNTED_ENDED };
 
 struct counters *counters_new(void);

@@ -188,10 +188,10 @@ const struct pg_statement gateway_statements[] = {
 
 [COUNT_NOT_CHOSEN] = {"count_not_chosen",
 	"INSERT INTO assay.not_chosen AS n SELECT did, task, canonical,"
-	" (now() AT TIME ZONE 'UTC')::date, reason, times"
+	" (now() AT TIME ZONE 'UTC')::date, reason, sum(times)"
 	" FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
 	" $5::bigint[]) AS t(did, task, canonical, reason, times)"
-	" ORDER BY 1, 2, 3, 5"
+	" GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5"
 	" ON CONFLICT (did, task, canonical, day, reason) DO UPDATE"
 	" SET times = n.times + excluded.times", 5},
 [FIND_NOT_CHOSEN] = {"find_not_chosen",
@@ -269,8 +269,13 @@ const struct pg_statement gateway_statements[] = {
 	"INSERT INTO assay.collateral AS c (name, body, source, fetched_at)"
 	" VALUES ($1, $2::bytea, $3, " TIME("$4::bigint") ")"
 	" ON CONFLICT (name) DO UPDATE SET body = excluded.body,"
-	" source = excluded.source, fetched_at = excluded.fetched_at"
+	" source = excluded.source, fetched_at = excluded.fetched_at,"
+	" failing_since = NULL, failure = NULL"
 	" WHERE c.fetched_at < excluded.fetched_at", 4},
+[FAIL_COLLATERAL] = {"fail_collateral",
+	"UPDATE assay.collateral SET failure = $3,"
+	" failing_since = coalesce(failing_since, " TIME("$2::bigint") ")"
+	" WHERE name = $1", 3},
 [KEEP_SIGNATURE] = {"keep_signature",
 	"INSERT INTO assay.exchange_signature (chat_id, account_id,"
 	" request_id, did, text, signature, signing_address, signing_algo,"

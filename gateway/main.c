@@ -171,6 +171,18 @@ open_ledger(struct worker *w, unsigned number, struct fault *f)
 	    w->house.loop, w->house.pg, &l, &w->house.log, &w->house.ledger, f);
 }
 
+static bool
+open_considered(struct worker *w, unsigned number, struct fault *f)
+{
+	struct house *h = &w->house;
+	char folder[512];
+
+	snprintf(folder, sizeof(folder), "%s/considered-%u",
+	    w->settings->state_folder, number);
+	return considered_open(
+	    h->loop, h->pg, folder, &h->log, &h->considered, f);
+}
+
 static const char *
 url_or_none(const char *url)
 {
@@ -186,11 +198,14 @@ open_verifications(struct worker *w, struct fault *f)
 	    .urls = {.pcs = url_or_none(s->attestation_pcs),
 		.root_crl = url_or_none(s->attestation_pcs_root),
 		.kds = url_or_none(s->attestation_kds),
+		.nvidia_crl = url_or_none(s->attestation_nvidia_crl),
 		.rim = url_or_none(s->attestation_rim),
 		.nras = url_or_none(s->attestation_nras)},
 	    .refresh_ms = s->attestation_refresh,
-	    .within_ms = 20000};
-	struct verifications_settings v = {.instance = w->instance};
+	    .within_ms = s->attestation_within,
+	    .counters = w->house.counters};
+	struct verifications_settings v = {
+	    .instance = w->instance, .counters = w->house.counters};
 	struct house *h = &w->house;
 
 #ifdef ASSAY_TEST_BUILD
@@ -265,10 +280,9 @@ open_all(struct worker *w, unsigned number, struct fault *f)
 	open_database(w);
 	h->mint = mint_new(h->loop, w->settings->auth_mint, w->mint_tls,
 	    w->settings->auth_name, &h->log);
-	h->considered = considered_new(h->loop, h->pg, &h->log);
-	return open_ledger(w, number, f) && open_verifications(w, f) &&
-	       open_tunnels(w, f) && open_admin(w, f) &&
-	       buyer_listener_open(h, &w->listener, f);
+	return open_ledger(w, number, f) && open_considered(w, number, f) &&
+	       open_verifications(w, f) && open_tunnels(w, f) &&
+	       open_admin(w, f) && buyer_listener_open(h, &w->listener, f);
 }
 
 static void
@@ -300,11 +314,19 @@ close_all(struct worker *w)
 /* ----------------------------------------------------------------- the end */
 
 static void
-on_written(void *arg)
+on_counted(void *arg)
 {
 	struct worker *w = arg;
 
 	loop_stop(w->house.loop);
+}
+
+static void
+on_written(void *arg)
+{
+	struct worker *w = arg;
+
+	considered_drain(w->house.considered, on_counted, w);
 }
 
 static void

@@ -14,6 +14,7 @@ struct settings {
 	const char *attestation_folder;
 	const char *attestation_kds;
 	const char *attestation_nras;
+	const char *attestation_nvidia_crl;
 	const char *attestation_pcs;
 	const char *attestation_pcs_root;
 	int64_t attestation_refresh;
@@ -21,6 +22,7 @@ struct settings {
 #ifdef ASSAY_TEST_BUILD
 	const char *attestation_test_root;
 #endif
+	int64_t attestation_within;
 	const char *auth_ca;
 	const char *auth_certificate;
 	const char *auth_key;

@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attestation/chain.h"
 #include "attestation/eip191.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/crypto.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "gateway/attestation_db.h"
+#include "gateway/kept.h"
+#include "gateway/test_roots.h"
 
 enum {
 	AGAIN_MS = 1000,	     /* after a policy that could not be read */
@@ -33,7 +33,9 @@ struct verifications {
 #ifdef ASSAY_TEST_BUILD
 	struct anchors *test_anchors;
 #endif
+	struct kept *kept;
 	const char *instance;
+	struct counters *counters; /* or NULL */
 	void (*on_change)(void *arg);
 	void *arg;
 	struct log log;
@@ -174,6 +176,7 @@ struct hearing {
 	struct evidence_bound bound;
 	uint8_t signing_key[SIGNING_KEY];
 	const char *signing_address; /* or NULL */
+	enum counted_evidence kind;
 };
 
 /* The signing key is the worker's own word; report data must cover it. */
@@ -194,6 +197,79 @@ read_signing_key(struct hearing *h, struct fault *f)
 	return true;
 }
 
+static enum counted_evidence
+kind_of(const json_t *evidence)
+{
+	const json_t *items = json_object_get(evidence, "items");
+	bool tdx = false, snp = false, gpu = false, device = false;
+
+	for (size_t i = 0; i < json_array_size(items); i++) {
+		const char *kind = json_string_value(
+		    json_object_get(json_array_get(items, i), "kind"));
+
+		if (kind == NULL)
+			continue;
+		tdx |= strcmp(kind, "tdx") == 0;
+		snp |= strcmp(kind, "snp") == 0;
+		gpu |= strcmp(kind, "nvidia") == 0;
+		device |= strncmp(kind, "apple-", 6) == 0;
+	}
+	return tdx	? gpu ? COUNTED_TDX_GPU : COUNTED_TDX
+	       : snp	? gpu ? COUNTED_SNP_GPU : COUNTED_SNP
+	       : gpu	? COUNTED_GPU
+	       : device ? COUNTED_DEVICE
+			: COUNTED_EVIDENCE; /* other */
+}
+
+static void
+count_chain(struct hearing *h, enum counted_chain how)
+{
+	if (h->all->counters != NULL)
+		metric_count(h->all->counters->verdict_chains, h->kind, how, 0);
+}
+
+/* A device's chain that was kept says so where it was verified. */
+static void
+count_verdict(struct hearing *h, int64_t cpu_us)
+{
+	const struct verdict *v = &h->verdict;
+
+	if (h->all->counters == NULL)
+		return;
+	for (size_t i = 0; i < v->count; i++)
+		if (strcmp(v->claims[i].check.name, "nvidia.chain") == 0 &&
+		    v->claims[i].result == CLAIM_ASSERTED)
+			count_chain(h, v->claims[i].check.seen != NULL
+					   ? COUNTED_KEPT
+					   : COUNTED_FULL);
+	metric_count(h->all->counters->verdicts, h->kind, v->code, 0);
+	metric_observe(
+	    h->all->counters->verdict_cpu, (double)cpu_us / 1e6, h->kind, 0, 0);
+}
+
+/* Intel's collateral as it was verified for an earlier verdict, if it still
+ * holds; where it does not, the verdict says why from its bytes. */
+static void
+use_kept(struct hearing *h, struct collateral *c)
+{
+	struct verifications *all = h->all;
+	bool fresh;
+
+	c->nvidia = kept_nvidia(all->kept);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct collateral_item *item = &c->items[i];
+
+		if (strncmp(item->name, "tdx/tcb/", 8) != 0)
+			continue;
+		c->tdx = kept_tdx(all->kept, item->name,
+		    collaterals_generation(all->collaterals, item->name),
+		    item->body, h->x.policy->revocation, &h->verdict, &fresh);
+		if (c->tdx != NULL || fresh)
+			count_chain(h, fresh ? COUNTED_FULL : COUNTED_KEPT);
+		break;
+	}
+}
+
 static void
 judge(struct hearing *h)
 {
@@ -212,6 +288,7 @@ judge(struct hearing *h)
 	if (evidence_needs(h->arena, evidence, names, &count, &f))
 		collateral.count =
 		    collaterals_find(h->all->collaterals, names, count, items);
+	use_kept(h, &collateral);
 	h->x.collateral = &collateral;
 	evidence_judge(&h->x, evidence, v);
 	h->x.collateral = NULL;
@@ -362,6 +439,7 @@ verification_judge(struct verifications *all, struct proof *p,
 {
 	struct hearing h = {
 	    .all = all, .proof = p, .statement = st, .session = s};
+	int64_t began_us = clock_thread_us();
 
 	if (st->evidence == NULL) {
 		conclude(p, "none", "no_evidence");
@@ -372,6 +450,7 @@ verification_judge(struct verifications *all, struct proof *p,
 		return;
 	}
 	h.arena = arena_new();
+	h.kind = kind_of(st->evidence);
 	h.bound = (struct evidence_bound){.nonce = bytes_of(p->nonce, 32),
 	    .did = text_of(s->did),
 	    .tls_spki = bytes_of(p->spki, p->spki_len),
@@ -382,6 +461,7 @@ verification_judge(struct verifications *all, struct proof *p,
 	    .now_ms = clock_unix_ms()};
 	verdict_init(&h.verdict, h.arena, h.x.now_ms);
 	judge(&h);
+	count_verdict(&h, clock_thread_us() - began_us);
 	settle(&h);
 	tell(&h);
 	arena_free(&h.arena);
@@ -502,29 +582,25 @@ on_collateral(void *arg)
 	v->on_change(v->arg);
 }
 
+static bool
+is_genuine(void *arg, const char *name, struct bytes body, struct fault *f)
+{
+	const struct verifications *v = arg;
+
+	return kept_is_genuine(v->anchors, name, body, f);
+}
+
 #ifdef ASSAY_TEST_BUILD
 static bool
-trust_test_root(struct verifications *v, const char *path, struct fault *f)
+trust_test_roots(struct verifications *v, const char *path, struct fault *f)
 {
-	X509 *root = NULL;
-	char *pem;
-	size_t len;
-	bool ok;
-
 	if (path == NULL)
 		return true;
-	if (!file_read(path, CHAIN_PEM_MAX, &pem, &len, f))
+	if (!test_roots_read(path, &v->test_anchors, f))
 		return false;
-	ok = certificate_read_pem((struct text){pem, len}, &root, f);
-	if (ok) {
-		v->test_anchors = anchors_test_new();
-		anchors_test_set(v->test_anchors, ANCHOR_INTEL_SGX_ROOT, root);
-		v->anchors = v->test_anchors;
-		log_warn(&v->log, "test_root_trusted", LOG_STR("path", path));
-	}
-	X509_free(root);
-	mem_free(pem);
-	return ok;
+	v->anchors = v->test_anchors;
+	log_warn(&v->log, "test_root_trusted", LOG_STR("path", path));
+	return true;
 }
 #endif
 
@@ -536,27 +612,31 @@ verifications_new(struct loop *l, struct pg *pg, struct fetch *fetch,
     struct fault *f)
 {
 	struct verifications *v = mem_new(sizeof(*v));
+	struct collaterals_settings own = *c;
 
 	v->loop = l;
 	v->pg = pg;
 	v->anchors = anchors_pinned();
 	v->instance = s->instance;
+	v->counters = s->counters;
 	v->on_change = on_change;
 	v->arg = arg;
 	v->log = *log;
 	v->worker_log = log;
 	v->again = timer_new(l, on_again, v);
+	own.is_genuine = is_genuine;
 	v->collaterals =
-	    collaterals_new(l, pg, fetch, c, on_collateral, v, log);
+	    collaterals_new(l, pg, fetch, &own, on_collateral, v, log);
 	*out = v;
 #ifdef ASSAY_TEST_BUILD
-	if (!trust_test_root(v, s->test_root, f)) {
+	if (!trust_test_roots(v, s->test_root, f)) {
 		verifications_free(out);
 		return false;
 	}
 #else
 	(void)f;
 #endif
+	v->kept = kept_new(v->anchors);
 	return true;
 }
 
@@ -570,6 +650,7 @@ verifications_free(struct verifications **vp)
 	pending_cancel(&v->loading);
 	timer_free(&v->again);
 	collaterals_free(&v->collaterals);
+	kept_free(&v->kept);
 	arena_free(&v->arena);
 #ifdef ASSAY_TEST_BUILD
 	anchors_test_free(&v->test_anchors);

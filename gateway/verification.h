@@ -36,9 +36,10 @@ void proof_heard(struct proof *p, const char *nonce, int64_t now_ms);
 void proof_free(struct proof *p);
 
 struct verifications_settings {
-	const char *instance; /* names the worker in rows */
+	const char *instance;	   /* names the worker in rows */
+	struct counters *counters; /* NULL: nothing is counted */
 #ifdef ASSAY_TEST_BUILD
-	const char *test_root; /* PEM in the place of Intel's root, or NULL */
+	const char *test_root; /* PEM in the place of makers' roots, or NULL */
 #endif
 };
 struct verifications;

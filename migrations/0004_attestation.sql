@@ -72,13 +72,18 @@ CREATE TABLE assay.collateral (
   name text PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 300),
   body bytea NOT NULL CHECK (length(body) <= 16777216),
   source text NOT NULL,
-  fetched_at timestamptz NOT NULL
+  fetched_at timestamptz NOT NULL,
+  failing_since timestamptz,
+  failure text,
+  CHECK ((failing_since IS NULL) = (failure IS NULL))
 );
 COMMENT ON TABLE assay.collateral IS 'What makers publish about their hardware (TCB info, revocation lists, certificates, manifests, key sets), as last fetched. Signed by its makers and verified at each use: this is a cache, not a root of trust.';
 COMMENT ON COLUMN assay.collateral.name IS 'As verifiers ask for it, for example tdx/tcb/<fmspc>.';
 COMMENT ON COLUMN assay.collateral.body IS 'The bytes.';
 COMMENT ON COLUMN assay.collateral.source IS 'The URL it came from.';
 COMMENT ON COLUMN assay.collateral.fetched_at IS 'When it came from its source; policies bound its age.';
+COMMENT ON COLUMN assay.collateral.failing_since IS 'Since when the source has not given it anew; null: the last attempt held.';
+COMMENT ON COLUMN assay.collateral.failure IS 'Why not, as a stable code: timeout, unavailable, not_found, refused (a redirect), limit_exceeded, invalid, tampered, untrusted.';
 
 -- -------------------------------------------------------------- signatures
 
@@ -143,9 +148,9 @@ CREATE VIEW operator.measurement_change AS
 COMMENT ON VIEW operator.measurement_change IS 'Which node''s measurement changed between two verdicts?';
 
 CREATE VIEW operator.collateral AS
-  SELECT name, length(body) AS bytes, source, fetched_at, now() - fetched_at AS age
+  SELECT name, length(body) AS bytes, source, fetched_at, now() - fetched_at AS age, failing_since, failure
     FROM assay.collateral;
-COMMENT ON VIEW operator.collateral IS 'What do we hold of the makers'' publications, and how old is it?';
+COMMENT ON VIEW operator.collateral IS 'What do we hold of the makers'' publications, how old is it, and which source fails?';
 
 CREATE VIEW operator.attestation_policy AS
   SELECT version, name, digest, active, created_at, activated_at, document FROM assay.attestation_policy;

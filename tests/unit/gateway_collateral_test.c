@@ -17,11 +17,13 @@
 
 #include "base/file.h"
 #include "gateway/collateral.h"
+#include "gateway/collateral_body.h"
 #include "gateway/gateway_db.h"
 
 static const struct collateral_urls urls = {.pcs = "https://pcs",
     .root_crl = "https://root",
     .kds = "https://kds",
+    .nvidia_crl = "https://crl",
     .rim = "https://rim",
     .nras = "https://nras"};
 
@@ -73,6 +75,9 @@ test_plans(void **state)
 	(void)state;
 	plan_is("tdx/tcb/c0ffee000001", 4,
 	    "https://pcs/tdx/certification/v4/tcb?fmspc=c0ffee000001");
+	plan_is("tdx/tcb/c0ffee000001.processor", 4,
+	    "https://pcs/tdx/certification/v4/tcb?fmspc=c0ffee000001");
+	plan_is("nvidia/crl/l1-root", 1, "https://crl/l1-root.crl");
 	plan_is("amd/crl/Genoa/vcek", 1, "https://kds/vcek/v1/Genoa/crl");
 	plan_is(
 	    "amd/chain/Milan/vlek", 1, "https://kds/vlek/v1/Milan/cert_chain");
@@ -100,9 +105,65 @@ test_plans(void **state)
 	no_plan(&urls, "amd/crl/Naples/vcek");
 	no_plan(&urls, "amd/crl/Genoa/vcek/x");
 	no_plan(&urls, "nvidia/rim/a/b");
-	no_plan(&urls, "nvidia/crl/l1-root");
+	no_plan(&urls, "nvidia/crl/a/b");
+	no_plan(&urls, "tdx/tcb/c0ffee000001.platform");
+	no_plan(&none, "nvidia/crl/l1-root");
 	no_plan(&none, "tdx/tcb/c0ffee000001");
 	no_plan(&none, "nras/jwks");
+}
+
+/* The list that is asked for is that of the certificate's issuer. */
+static void
+test_list_of_issuer(void **state)
+{
+	struct arena *a = arena_new();
+	struct collateral_plan p;
+	struct fault f;
+
+	(void)state;
+	assert_true(
+	    collateral_plan_make(a, &urls, "tdx/tcb/c0ffee000001", &p, &f));
+	assert_string_equal(p.url[2],
+	    "https://pcs/sgx/certification/v4/pckcrl?ca=platform&encoding=der");
+	assert_true(collateral_plan_make(
+	    a, &urls, "tdx/tcb/c0ffee000001.processor", &p, &f));
+	assert_string_equal(p.url[2],
+	    "https://pcs/sgx/certification/v4/pckcrl?ca=processor"
+	    "&encoding=der");
+	arena_free(&a);
+}
+
+static void
+test_forms(void **state)
+{
+	static const struct {
+		const char *name, *body;
+		bool good;
+	} all[] = {{"nras/jwks", "{\"keys\":[]}", true},
+	    {"nras/jwks", "<html>", false}, {"nras/jwks", "", false},
+	    {"nvidia/rim/X", "{\"rim\":\"PHg+\"}", true},
+	    {"nvidia/rim/X", "<SoftwareIdentity/>", true},
+	    {"nvidia/rim/X", "{\"message\":\"no\"}", false},
+	    {"nvidia/crl/l1-root", "404", false},
+	    {"amd/crl/Genoa/vcek", "<html>", false},
+	    {"amd/chain/Genoa/vcek", "-----BEGIN", false},
+	    {"amd/vcek/00/00", "0", false},
+	    {"tdx/tcb/c0ffee000001", "{}", false}, {"what", "x", false}};
+	int64_t next;
+	struct fault f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct bytes b = bytes_of(all[i].body, strlen(all[i].body));
+		bool good = collateral_body_read(all[i].name, b, &next, &f);
+
+		if (good != all[i].good)
+			fail_msg("%s: %s", all[i].name, all[i].body);
+		assert_true(next == COLLATERAL_NO_UPDATE);
+	}
+	assert_int_equal(
+	    collateral_source_of("amd/crl/Genoa/vcek"), COLLATERAL_AMD);
+	assert_int_equal(collateral_source_of("what"), COLLATERAL_SOURCES);
 }
 
 static void
@@ -183,6 +244,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_plans),
+	    cmocka_unit_test(test_list_of_issuer),
+	    cmocka_unit_test(test_forms),
 	    cmocka_unit_test(test_incomplete_answers),
 	    cmocka_unit_test(test_folder),
 	};

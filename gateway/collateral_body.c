@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See collateral_body.h. A service that answers with a page of its proxy, or
+ * with half a document, must not push out what is held and sound.
+ */
+#include "gateway/collateral_body.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "attestation/cert.h"
+#include "attestation/chain.h"
+#include "attestation/eat.h"
+#include "attestation/tdx_collateral.h"
+#include "base/json.h"
+
+#define RIM_MAX ((size_t)8 << 20)
+
+static const struct {
+	const char *prefix;
+	enum collateral_source source;
+} sources[] = {{"tdx/", COLLATERAL_INTEL}, {"amd/", COLLATERAL_AMD},
+    {"nvidia/", COLLATERAL_NVIDIA}, {"nras/", COLLATERAL_NRAS}};
+
+static bool
+begins(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+enum collateral_source
+collateral_source_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
+		if (begins(name, sources[i].prefix))
+			return sources[i].source;
+	return COLLATERAL_SOURCES;
+}
+
+static void
+meet(int64_t *next_update, int64_t one)
+{
+	if (one < *next_update)
+		*next_update = one;
+}
+
+static bool
+list_read(struct bytes body, int64_t *next_update, struct fault *f)
+{
+	X509_CRL *list = NULL;
+	const ASN1_TIME *next;
+	struct tm tm;
+
+	if (!crl_read(body, &list, f))
+		return false;
+	next = X509_CRL_get0_nextUpdate(list);
+	if (next != NULL && ASN1_TIME_to_tm(next, &tm) == 1)
+		meet(next_update, (int64_t)timegm(&tm) * 1000);
+	X509_CRL_free(list);
+	return true;
+}
+
+static bool
+tdx_read(
+    struct arena *a, struct bytes body, int64_t *next_update, struct fault *f)
+{
+	struct tdx_source s;
+	struct tdx_tcb_info tcb;
+	struct tdx_qe_identity qe;
+
+	if (!tdx_source_of_bundle(
+		a, (struct text){(const char *)body.at, body.len}, &s, f) ||
+	    !tdx_tcb_info_read(a, s.tcb_info, &tcb, f) ||
+	    !tdx_qe_identity_read(a, s.qe_identity, &qe, f))
+		return false;
+	meet(next_update, tcb.next_update);
+	meet(next_update, qe.next_update);
+	return list_read(s.root_crl, next_update, f) &&
+	       list_read(s.pck_crl, next_update, f);
+}
+
+/* AMD's pair: the intermediate, then the root. */
+static bool
+chain_read(struct arena *a, struct bytes body, struct fault *f)
+{
+	struct chain_blocks b;
+	struct cert one;
+
+	if (!chain_split_pem(
+		a, (struct text){(const char *)body.at, body.len}, &b, f))
+		return false;
+	return (b.count == 2 && cert_read(b.at[0], &one, f) &&
+		   cert_read(b.at[1], &one, f)) ||
+	       fault_set(f, FAULT_INVALID,
+		   "not a chain of two readable certificates");
+}
+
+/* The service's JSON, or a file with the manifest itself. */
+static bool
+rim_read_form(struct bytes body, struct fault *f)
+{
+	json_t *o = NULL;
+	bool ok;
+
+	if (body.at[0] == '<')
+		return true;
+	if (!json_read(
+		(struct text){(const char *)body.at, body.len}, RIM_MAX, &o, f))
+		return false;
+	ok = json_string_length(json_object_get(o, "rim")) > 0;
+	json_free(&o);
+	return ok || fault_set(f, FAULT_INVALID, "an answer without a rim");
+}
+
+static bool
+keys_read(struct bytes body, struct fault *f)
+{
+	struct eat_keys keys;
+	bool ok;
+
+	ok = eat_keys_read(
+	    (struct text){(const char *)body.at, body.len}, &keys, f);
+	eat_keys_free(&keys);
+	return ok;
+}
+
+static bool
+body_read(struct arena *a, const char *name, struct bytes body,
+    int64_t *next_update, struct fault *f)
+{
+	struct cert leaf;
+
+	if (begins(name, "tdx/tcb/"))
+		return tdx_read(a, body, next_update, f);
+	if (begins(name, "amd/crl/") || begins(name, "nvidia/crl/"))
+		return list_read(body, next_update, f);
+	if (begins(name, "amd/chain/"))
+		return chain_read(a, body, f);
+	if (begins(name, "amd/vcek/"))
+		return cert_read(body, &leaf, f);
+	if (begins(name, "nvidia/rim/"))
+		return rim_read_form(body, f);
+	if (strcmp(name, "nras/jwks") == 0)
+		return keys_read(body, f);
+	return fault_set(f, FAULT_INVALID, "no known form");
+}
+
+bool
+collateral_body_read(
+    const char *name, struct bytes body, int64_t *next_update, struct fault *f)
+{
+	struct arena *a;
+	bool ok;
+
+	*next_update = COLLATERAL_NO_UPDATE;
+	if (body.len == 0)
+		return fault_set(f, FAULT_INVALID, "no body");
+	a = arena_new();
+	ok = body_read(a, name, body, next_update, f);
+	arena_free(&a);
+	return ok;
+}
