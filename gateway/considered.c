@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See considered.h. The map is bounded: past the bound, offers not seen since
- * the last writing go uncounted until the next one. */
+/*
+ * See considered.h. The map is bounded: past the bound, offers not seen since
+ * the last writing go uncounted until the next one. So is the spool: where it
+ * is full, the newest counts are lost, and said to be.
+ */
 #include "gateway/considered.h"
 
 #include <string.h>
 
+#include "base/json.h"
+#include "base/spool.h"
 #include "gateway/gateway_db.h"
 #include "gateway/index.h"
 
-enum { WRITE_MS = 5000, OFFERS_MOST = 20000 };
+enum {
+	WRITE_MS = 5000,
+	OFFERS_MOST = 20000,
+	RECORD_ROWS = 100,
+	BATCH_ROWS = 5000,
+	SPOOL_MOST = 16 << 20
+};
 
 /* [ADMISSIBLE] is for offers that were admissible and not taken. */
 struct tally {
@@ -20,12 +31,18 @@ struct tally {
 
 struct considered {
 	struct log log;
+	struct loop *loop;
 	struct pg *pg;
+	struct spool *spool;
 	struct timer *timer;
 	struct pending *question;
+	struct pending *deferred; /* drained, to be told */
+	uint64_t asked;		  /* newest record in the question */
 	struct index *by_offer;
 	struct tally **all;
 	size_t count;
+	void (*on_drained)(void *arg);
+	void *drained_arg;
 };
 
 static void
@@ -85,62 +102,254 @@ considered_note(struct considered *x, const struct route_ask *ask,
 		timer_start(x->timer, WRITE_MS);
 }
 
+/* ----------------------------------------------------------- to the spool */
+
+static void
+spool_rows(struct considered *x, json_t *rows)
+{
+	struct arena *a = arena_new();
+	json_t *o = json_pack("{s:O}", "rows", rows);
+	const char *record = json_write(a, o);
+	struct fault f;
+
+	if (!spool_append(x->spool, bytes_of(record, strlen(record)), &f))
+		log_warn(
+		    &x->log, "not_chosen_not_spooled", LOG_STR("why", f.why));
+	json_free(&o);
+	json_array_clear(rows);
+	arena_free(&a);
+}
+
+static void
+add_tally(struct considered *x, const struct tally *t, json_t *rows)
+{
+	for (int i = 0; i < REJECT_COUNT; i++) {
+		if (t->times[i] == 0)
+			continue;
+		json_array_append_new(rows,
+		    json_pack("{s:s, s:s, s:s, s:s, s:I}", "did", t->did,
+			"task", t->task, "model", t->model, "reason",
+			i == ADMISSIBLE ? "another_preferred"
+					: rejection_name((enum rejection)i),
+			"times", (json_int_t)t->times[i]));
+		if (json_array_size(rows) == RECORD_ROWS)
+			spool_rows(x, rows);
+	}
+}
+
+/* What is in memory goes to the disk. */
+static void
+put_away(struct considered *x)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < x->count; i++)
+		add_tally(x, x->all[i], rows);
+	if (json_array_size(rows) > 0)
+		spool_rows(x, rows);
+	json_free(&rows);
+	forget(x);
+}
+
+/* --------------------------------------------------------- to the database */
+
+static bool
+read_row(const json_t *o, struct arena *a, struct not_chosen_row *out,
+    struct fault *f)
+{
+	if (!json_get_string(o, "did", DID_SIZE, &out->did, FAULT_INVALID, f) ||
+	    !json_get_string(
+		o, "task", TASK_SIZE, &out->task, FAULT_INVALID, f) ||
+	    !json_get_string(
+		o, "model", CANONICAL_SIZE, &out->model, FAULT_INVALID, f) ||
+	    !json_get_string(
+		o, "reason", 100, &out->reason, FAULT_INVALID, f) ||
+	    !json_get_int(
+		o, "times", 1, INT64_MAX, &out->times, FAULT_INVALID, f))
+		return false;
+	out->did = arena_string(a, out->did);
+	out->task = arena_string(a, out->task);
+	out->model = arena_string(a, out->model);
+	out->reason = arena_string(a, out->reason);
+	return true;
+}
+
+static bool
+read_record(struct bytes b, struct arena *a, struct not_chosen_row *out,
+    size_t *count, struct fault *f)
+{
+	const json_t *rows;
+	json_t *o;
+	bool ok;
+
+	if (!json_read((struct text){(const char *)b.at, b.len},
+		SPOOL_RECORD_MAX, &o, f))
+		return false;
+	ok = json_get_array(o, "rows", RECORD_ROWS, &rows, FAULT_INVALID, f);
+	for (size_t i = 0; ok && i < json_array_size(rows); i++)
+		ok = read_row(json_array_get(rows, i), a, &out[(*count)++], f);
+	json_free(&o);
+	return ok;
+}
+
+/* A record that can not be read is passed over, with what it held. */
+static size_t
+gather(struct considered *x, struct arena *a, struct not_chosen_row *rows)
+{
+	struct bytes record;
+	uint64_t number;
+	struct fault f;
+	size_t n = 0;
+
+	while (n + RECORD_ROWS <= BATCH_ROWS) {
+		size_t with = n;
+
+		if (!spool_read(x->spool, &record, &number, &f)) {
+			log_error(&x->log, "not_chosen_spool_unreadable",
+			    LOG_STR("why", f.why));
+			break;
+		}
+		if (record.len == 0)
+			break;
+		x->asked = number;
+		if (read_record(record, a, rows, &with, &f))
+			n = with;
+		else
+			log_error(&x->log, "not_chosen_record_unreadable",
+			    LOG_STR("why", f.why));
+	}
+	return n;
+}
+
+static void
+consume(struct considered *x)
+{
+	struct fault f;
+
+	if (x->asked != 0 && !spool_consume(x->spool, x->asked, &f))
+		log_error(&x->log, "not_chosen_spool_not_consumed",
+		    LOG_STR("why", f.why));
+}
+
+static bool
+has_left(const struct considered *x)
+{
+	struct spool_counts c;
+
+	spool_counts(x->spool, &c);
+	return c.next - 1 > c.consumed;
+}
+
+static void
+tell_drained(void *arg)
+{
+	struct considered *x = arg;
+	void (*fn)(void *arg) = x->on_drained;
+
+	x->deferred = NULL;
+	x->on_drained = NULL;
+	fn(x->drained_arg);
+}
+
+static void
+rest(struct considered *x, bool is_done)
+{
+	if (x->on_drained != NULL && x->deferred == NULL)
+		x->deferred = loop_defer(x->loop, tell_drained, x);
+	else if (!is_done && !timer_is_running(x->timer))
+		timer_start(x->timer, WRITE_MS);
+}
+
+static void write_on(struct considered *x);
+
 static void
 on_written(void *arg, const struct fault *f)
 {
 	struct considered *x = arg;
+	bool is_refused = f != NULL && (f->kind == FAULT_CONFLICT ||
+					   f->kind == FAULT_INTERNAL);
 
 	x->question = NULL;
 	if (f != NULL)
 		log_warn(
 		    &x->log, "not_chosen_not_written", LOG_STR("why", f->why));
+	if (f != NULL && !is_refused) {
+		spool_rewind(x->spool);
+		rest(x, false);
+		return;
+	}
+	consume(x); /* what Postgres says no to is not asked for ever */
+	if (has_left(x))
+		write_on(x);
+	else
+		rest(x, x->count == 0);
 }
 
-static size_t
-rows_of(const struct tally *t, struct not_chosen_row *out)
+static void
+write_on(struct considered *x)
 {
-	size_t n = 0;
+	struct not_chosen_row *rows;
+	struct arena *a;
+	size_t n;
 
-	for (int i = 0; i < REJECT_COUNT; i++)
-		if (t->times[i] > 0)
-			out[n++] = (struct not_chosen_row){t->did, t->task,
-			    t->model,
-			    i == ADMISSIBLE ? "another_preferred"
-					    : rejection_name((enum rejection)i),
-			    t->times[i]};
-	return n;
+	if (!pg_is_up(x->pg)) {
+		rest(x, false);
+		return;
+	}
+	a = arena_new();
+	rows = arena_alloc(a, BATCH_ROWS * sizeof(*rows));
+	x->asked = 0;
+	n = gather(x, a, rows);
+	if (n > 0) {
+		x->question =
+		    gateway_db_count_not_chosen(x->pg, rows, n, on_written, x);
+	} else {
+		consume(x);
+		rest(x, x->count == 0);
+	}
+	arena_free(&a);
 }
 
 static void
 on_time(void *arg)
 {
 	struct considered *x = arg;
-	struct not_chosen_row *rows;
-	size_t n = 0;
 
-	if (!pg_is_up(x->pg) || x->question != NULL) {
-		timer_start(x->timer, WRITE_MS);
-		return;
-	}
-	rows = mem_array(x->count * REJECT_COUNT + 1, sizeof(*rows));
-	for (size_t i = 0; i < x->count; i++)
-		n += rows_of(x->all[i], rows + n);
-	x->question =
-	    gateway_db_count_not_chosen(x->pg, rows, n, on_written, x);
-	mem_free(rows);
-	forget(x);
+	put_away(x);
+	if (x->question == NULL)
+		write_on(x);
 }
 
-struct considered *
-considered_new(struct loop *l, struct pg *pg, const struct log *log)
+void
+considered_drain(struct considered *x, void (*fn)(void *arg), void *arg)
 {
-	struct considered *x = mem_new(sizeof(*x));
+	x->on_drained = fn;
+	x->drained_arg = arg;
+	timer_stop(x->timer);
+	on_time(x);
+}
 
+bool
+considered_open(struct loop *l, struct pg *pg, const char *folder,
+    const struct log *log, struct considered **out, struct fault *f)
+{
+	struct spool_settings s = {.total_bytes = SPOOL_MOST};
+	struct considered *x;
+	struct spool *spool;
+
+	if (!spool_open(folder, &s, &spool, f))
+		return false;
+	x = mem_new(sizeof(*x));
+	x->loop = l;
 	x->pg = pg;
+	x->spool = spool;
 	x->log = *log;
 	x->timer = timer_new(l, on_time, x);
 	x->all = mem_array(OFFERS_MOST, sizeof(struct tally *));
-	return x;
+	if (has_left(x))
+		timer_start(x->timer, WRITE_MS);
+	*out = x;
+	return true;
 }
 
 void
@@ -149,8 +358,10 @@ considered_free(struct considered **x)
 	if (*x == NULL)
 		return;
 	pending_cancel(&(*x)->question);
+	pending_cancel(&(*x)->deferred);
 	timer_free(&(*x)->timer);
-	forget(*x);
+	put_away(*x);
+	spool_close(&(*x)->spool);
 	mem_free((*x)->all);
 	mem_free(*x);
 	*x = NULL;
