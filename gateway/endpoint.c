@@ -62,6 +62,20 @@ matches(const struct endpoint *e, const char *path, struct text *rest)
 	       (open[1] == '*' || memchr(rest->at, '/', rest->len) == NULL);
 }
 
+static bool
+is_get(const struct endpoint *e)
+{
+	return strcmp(e->method, "GET") == 0;
+}
+
+/* RFC 9110 section 9.3.2: HEAD is GET without the content. */
+static bool
+takes(const struct endpoint *e, const char *method)
+{
+	return strcmp(method, e->method) == 0 ||
+	       (is_get(e) && strcmp(method, "HEAD") == 0);
+}
+
 const struct endpoint *
 endpoint_find(const char *method, const char *path, char *variable, size_t size,
     const char **allow, struct fault *f)
@@ -76,8 +90,8 @@ endpoint_find(const char *method, const char *path, char *variable, size_t size,
 
 		if (!matches(e, path, &rest))
 			continue;
-		if (strcmp(method, e->method) != 0) {
-			*allow = e->method;
+		if (!takes(e, method)) {
+			*allow = is_get(e) ? "GET, HEAD" : e->method;
 			continue;
 		}
 		if (!percent_decode(rest, variable, size, &written)) {

@@ -171,6 +171,8 @@ static enum step
 ask_buyer(struct exchange *x)
 {
 	x->asked_us = clock_mono_us();
+	if (device_asks(x))
+		return device_know(x);
 	x->question = buyer_ask(
 	    x->house->buyers, &client_request(x->client)->fields, on_buyer, x);
 	return WAIT;

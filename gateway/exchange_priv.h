@@ -115,6 +115,10 @@ enum step attest_verify(struct exchange *x);
 /* The request's body, in one piece. */
 struct text exchange_body(struct exchange *x);
 
+/* device.c: in the step BUYER, a provider that shows its certificate. */
+bool device_asks(const struct exchange *x);
+enum step device_know(struct exchange *x);
+
 /* standing.c: the private part of a provider's own description. */
 enum step standing_ask(struct exchange *x);
 

@@ -31,7 +31,8 @@ open_tls(struct buyer_listener *l, SSL_CTX **out, struct fault *f)
 {
 	const struct settings *s = l->house->settings;
 	struct tls_settings t = {.server = true,
-	    .verify = TLS_VERIFY_NONE,
+	    .verify = TLS_VERIFY_OPTIONAL, /* a device's, see device.c */
+	    .ca_file = s->tunnel_ca,
 	    .certificate_file = s->listen_certificate,
 	    .key_file = s->listen_key,
 	    .tls12 = true,
