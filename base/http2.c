@@ -85,13 +85,30 @@ on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *at,
 	return 0;
 }
 
+/* What a peer may say of us in the debug data of its GOAWAY: one of these
+ * codes and nothing else. */
+static enum fault_kind
+told_kind(const nghttp2_goaway *g)
+{
+	static const enum fault_kind kinds[] = {FAULT_DEVICE_REVOKED,
+	    FAULT_DEVICE_UNKNOWN, FAULT_EXPIRED, FAULT_REFUSED,
+	    FAULT_UNTRUSTED};
+	struct text said = {(const char *)g->opaque_data, g->opaque_data_len};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (said.len > 0 && text_is(said, fault_code(kinds[i])))
+			return kinds[i];
+	return FAULT_UNAVAILABLE;
+}
+
 static void
 got_goaway(struct http2 *h, const nghttp2_goaway *g)
 {
 	h->goaway_due = h->goaway_due || !h->goaway_seen;
 	h->goaway_seen = true;
-	if (g->error_code != NGHTTP2_NO_ERROR)
-		fault_set(&h->complaint, FAULT_UNAVAILABLE,
+	if (g->error_code != NGHTTP2_NO_ERROR ||
+	    told_kind(g) != FAULT_UNAVAILABLE)
+		fault_set(&h->complaint, told_kind(g),
 		    "peer ended the link: %s: %.*s",
 		    nghttp2_http2_strerror(g->error_code),
 		    (int)(g->opaque_data_len < 100 ? g->opaque_data_len : 100),
@@ -579,6 +596,17 @@ code_of(const struct fault *why)
 	if (why->kind == FAULT_INTERNAL)
 		return NGHTTP2_INTERNAL_ERROR;
 	return NGHTTP2_NO_ERROR;
+}
+
+void
+http2_tell(struct http2 *h, const struct fault *why)
+{
+	const char *code = fault_code(why->kind);
+
+	if (!h->ended)
+		nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+		    nghttp2_session_get_last_proc_stream_id(h->session),
+		    NGHTTP2_NO_ERROR, (const uint8_t *)code, strlen(code));
 }
 
 void

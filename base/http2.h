@@ -79,6 +79,8 @@ const struct fault *http2_complaint(const struct http2 *h);
  * round trip. Drained once that is out and no stream is left. */
 void http2_drain(struct http2 *h, int64_t now_us);
 bool http2_is_drained(const struct http2 *h);
+/* GOAWAY with the code of why as its debug data; http2_end is to follow. */
+void http2_tell(struct http2 *h, const struct fault *why);
 /* Says GOAWAY with a code for why and lets every call and request know at the
  * next dispatch. */
 void http2_end(struct http2 *h, const struct fault *why);

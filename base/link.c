@@ -332,7 +332,8 @@ explain_loss(struct link *l, short what, struct fault *f)
 	/* The peer may be quicker to close a link that both know drained. */
 	if (timer_is_running(l->drain) && link_streams(l) == 0)
 		fault_set(f, FAULT_DRAINING, "drained");
-	else if (said != NULL && said->kind == FAULT_UNAVAILABLE)
+	else if (said != NULL && said->kind != FAULT_NONE &&
+		 said->kind != FAULT_INVALID)
 		*f = *said;
 	else if (tls_fault_of(l->bev, f))
 		f->kind = was_up ? FAULT_UNAVAILABLE : f->kind;
@@ -585,6 +586,13 @@ on_loop_end(void *arg)
 
 	l->at_end = NULL;
 	destroy(l);
+}
+
+void
+link_tell(struct link *l, const struct fault *why)
+{
+	if (l->stage == STAGE_UP && l->h2 != NULL)
+		http2_tell(l->h2, why);
 }
 
 void

@@ -45,8 +45,8 @@ struct link_events {
 	 * has already ended with UNAVAILABLE. why: UNTRUSTED (a certificate),
 	 * REFUSED (TLS or ALPN), TIMEOUT (handshake, silence), LIMIT (a bound
 	 * on the peer), INVALID (broken HTTP/2, no address), DRAINING (our
-	 * link_drain is done), UNAVAILABLE (all else). Free the link with
-	 * link_free now or later. */
+	 * link_drain is done), what the peer's link_tell said, UNAVAILABLE
+	 * (all else). Free the link with link_free now or later. */
 	void (*on_down)(struct link *l, const struct fault *why, void *arg);
 	/* LINK_SERVER: a request, whole. NULL for LINK_CLIENT. */
 	http_handler *on_request;
@@ -90,6 +90,10 @@ struct pending *link_ask(struct link *l, struct http_outgoing *o, size_t max,
 /* Two-phase GOAWAY (RFC 9113 6.8); on_down comes when the last stream has
  * ended or within_ms has passed. */
 void link_drain(struct link *l, int64_t within_ms);
+/* Says why in the debug data of a GOAWAY; link_free is to follow. The peer's
+ * on_down understands DEVICE_REVOKED, DEVICE_UNKNOWN, EXPIRED, REFUSED and
+ * UNTRUSTED. Nothing happens where the link is not up. */
+void link_tell(struct link *l, const struct fault *why);
 /* At once; on_down does not come. From inside any callback. Calls under way
  * end with UNAVAILABLE through the loop, and the memory goes after them: let
  * the loop run once more, or free it. Accepts NULL, leaves NULL. */

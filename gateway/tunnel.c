@@ -515,6 +515,7 @@ write_end(struct tunnel *t)
 	    LOG_STR("serial", t->session.serial),
 	    LOG_STR("code", fault_code(f->kind)), LOG_STR("why", f->why),
 	    LOG_INT("lived_ms", clock_unix_ms() - t->session.opened_at));
+	link_tell(t->link, f);
 	return CLOSE;
 }
 

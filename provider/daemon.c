@@ -68,14 +68,15 @@ write_status(struct daemon *d)
 	time_to_rfc3339(d->identity.expires_at_ms, expires);
 	time_to_rfc3339(clock_unix_ms(), now);
 	j = json_pack(
-	    "{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o}",
+	    "{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o}",
 	    "did", d->identity.did, "pid", (int)getpid(), "at", now,
 	    "certificate_expires_at", expires, "runtime_up",
 	    models_runtime_is_up(d->models), "window_open", d->window_open,
-	    "draining", d->draining, "active", (json_int_t)d->guard.caps.active,
-	    "tokens_last_minute",
+	    "draining", d->draining, "revoked", dial_is_revoked(d->dial),
+	    "active", (json_int_t)d->guard.caps.active, "tokens_last_minute",
 	    (json_int_t)caps_tokens(&d->guard.caps, clock_unix_ms()), "models",
-	    models_report(d->models), "judgements", serve_judgements(d->serve),
+	    models_report(d->models), "judgements",
+	    dial_up(d->dial) > 0 ? serve_judgements(d->serve) : json_object(),
 	    "tunnels", dial_report(d->dial));
 	text = json_write(a, j);
 	snprintf(path, sizeof path, "%s/status.json", d->s->state_folder);

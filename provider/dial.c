@@ -2,7 +2,9 @@
 /*
  * Each tunnel has a slot and goes round the addresses from its own offset, so
  * that two tunnels seek two gateways. Pauses: random within 0.5 s doubled per
- * failure, 60 s at the most; one that held a minute starts over.
+ * failure, 60 s at the most; one that held a minute starts over. A gateway that
+ * says that the device is revoked is asked again after 10 to 20 minutes: only
+ * an operator can change that.
  */
 #include "provider/dial.h"
 
@@ -15,6 +17,7 @@
 #define PAUSE_LEAST_MS 500
 #define PAUSE_MOST_MS 60000
 #define STEADY_MS 60000
+#define REVOKED_MS 600000
 
 struct tunnel {
 	struct dial *dial;
@@ -27,6 +30,7 @@ struct tunnel {
 	unsigned failures;
 	int64_t up_ms;
 	char why[200]; /* it last fell */
+	enum fault_kind kind;
 };
 
 struct dial {
@@ -68,6 +72,7 @@ on_up(struct link *l, X509 *peer, void *arg)
 	(void)peer;
 	t->up_ms = clock_mono_ms();
 	t->why[0] = '\0';
+	t->kind = FAULT_NONE;
 	log_info(&t->dial->log, "tunnel_up", LOG_INT("slot", t->way.slot),
 	    LOG_STR("gateway", link_remote(l)));
 	t->dial->s.on_change(t->dial->s.arg);
@@ -93,7 +98,10 @@ on_down(struct link *l, const struct fault *why, void *arg)
 	int64_t pause;
 
 	t->failures = steady ? 0 : t->failures + 1;
-	pause = pause_ms(t->failures);
+	t->kind = why->kind;
+	pause = why->kind == FAULT_DEVICE_REVOKED
+		    ? REVOKED_MS + (int64_t)random_below(REVOKED_MS)
+		    : pause_ms(t->failures);
 	snprintf(t->why, sizeof t->why, "%s", why->why);
 	if (!d->draining)
 		log_warn(&d->log, "tunnel_down", LOG_INT("slot", t->way.slot),
@@ -220,6 +228,21 @@ dial_drain(
 	maybe_idle(d);
 }
 
+static const char *
+code_of(const struct tunnel *t)
+{
+	return t->kind == FAULT_NONE ? "" : fault_code(t->kind);
+}
+
+bool
+dial_is_revoked(const struct dial *d)
+{
+	for (unsigned i = 0; i < d->s.count; i++)
+		if (d->tunnels[i].kind == FAULT_DEVICE_REVOKED)
+			return dial_up(d) == 0;
+	return false;
+}
+
 json_t *
 dial_report(const struct dial *d)
 {
@@ -230,11 +253,12 @@ dial_report(const struct dial *d)
 		bool up = t->link != NULL && link_is_up(t->link);
 
 		json_array_append_new(
-		    list, json_pack("{s:i, s:b, s:s, s:s, s:s, s:s}", "slot",
-			      t->way.slot, "up", up, "gateway",
+		    list, json_pack("{s:i, s:b, s:s, s:s, s:s, s:s, s:s}",
+			      "slot", t->way.slot, "up", up, "gateway",
 			      t->link != NULL ? link_remote(t->link) : "",
 			      "session", up ? t->way.session : "", "verified",
-			      up ? t->way.verified : "", "why", t->why));
+			      up ? t->way.verified : "", "why", t->why, "code",
+			      up ? "" : code_of(t)));
 	}
 	return list;
 }

@@ -28,7 +28,9 @@ struct dial *dial_new(struct loop *l, const struct dial_settings *s,
     struct serve *serve, const struct log *log);
 /* For connections to come; those that are up stay. */
 void dial_set_tls(struct dial *d, SSL_CTX *tls);
-unsigned dial_up(const struct dial *d); /* tunnels that are up */
+unsigned dial_up(const struct dial *d);
+/* No tunnel is up, and a gateway said that the device is revoked. */
+bool dial_is_revoked(const struct dial *d); /* tunnels that are up */
 /* The event line to every tunnel. */
 void dial_event(struct dial *d, const char *line);
 /* No new tunnels; every link drains. on_idle when all are gone. */
