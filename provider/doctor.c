@@ -2,16 +2,14 @@
 /* The checks stand in the order in which a first start would fail. */
 #include "provider/doctor.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "auth/jwk.h"
 #include "base/clock.h"
 #include "base/fetch.h"
-#include "base/file.h"
 #include "base/link.h"
 #include "base/loop.h"
 #include "provider/hasher.h"
@@ -20,8 +18,8 @@
 
 #define ANSWER_BYTES (1024 * 1024)
 #define PATIENCE_MS 10000
-#define STATUS_BYTES (1024 * 1024)
 #define DAY_MS 86400000LL
+#define CLOCK_MS 30000 /* half of what a handoff token lives */
 
 struct doctor {
 	const struct provider_settings *s;
@@ -31,6 +29,8 @@ struct doctor {
 	struct offer offer;
 	bool have_identity;
 	bool have_offer;
+	bool have_date;	 /* assay-auth told the time */
+	int64_t ahead_ms; /* by which our clock is ahead of it */
 	/* the check under way */
 	struct loop *loop;
 	bool good;
@@ -40,11 +40,26 @@ struct doctor {
 
 /* ------------------------------------------------------------ asking others */
 
+/* An IMF-fixdate (RFC 9110 section 5.6.7), as servers send it. */
+static void
+note_date(struct doctor *d, const char *date)
+{
+	struct tm at = {0};
+	const char *end =
+	    date != NULL ? strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &at)
+			 : NULL;
+
+	d->have_date = end != NULL && *end == '\0';
+	d->ahead_ms = clock_unix_ms() - (int64_t)timegm(&at) * 1000;
+}
+
 static void
 on_answer(void *arg, const struct http_answer *answer, const struct fault *f)
 {
 	struct doctor *d = arg;
 
+	if (f == NULL)
+		note_date(d, http_fields_find(&answer->fields, "date"));
 	if (f != NULL)
 		d->fault = *f;
 	else if (answer->status >= 400)
@@ -195,6 +210,22 @@ check_auth(struct doctor *d, struct fault *f)
 	    ca, NULL, f);
 }
 
+/* After check_auth: the date is that of its answer. */
+static bool
+check_clock(struct doctor *d, struct fault *f)
+{
+	if (!d->have_date)
+		return fault_set(
+		    f, FAULT_NOT_FOUND, "assay-auth told no time to go by");
+	if (d->ahead_ms > -CLOCK_MS && d->ahead_ms < CLOCK_MS)
+		return true;
+	return fault_set(f, FAULT_INVALID,
+	    "this machine is %lld s %s assay-auth: handoff tokens live 60 s, "
+	    "so set the clock (NTP)",
+	    (long long)llabs(d->ahead_ms) / 1000,
+	    d->ahead_ms > 0 ? "ahead of" : "behind");
+}
+
 static bool
 check_tunnels(struct doctor *d, struct fault *f)
 {
@@ -274,6 +305,7 @@ static const struct {
     {"identity in the state folder",     check_identity},
     {"device certificate is good",       check_certificate},
     {"assay-auth answers",               check_auth},
+    {"clock agrees with assay-auth",     check_clock},
     {"a gateway lets us in",             check_tunnels},
     {"offer file",                       check_offer},
     {"model files are there",            check_files},
@@ -300,102 +332,4 @@ doctor_run(const struct provider_settings *s, const struct log *log)
 		offer_free(&d.offer);
 	arena_free(&d.arena);
 	return failed > 0;
-}
-
-/* ------------------------------------------------------------------- status */
-
-static const char *
-member(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s != NULL ? s : "";
-}
-
-static void
-print_status(const json_t *j, bool running)
-{
-	const json_t *one, *judgement;
-	size_t i;
-
-	printf("did          %s\n", member(j, "did"));
-	printf("state        %s\n",
-	    !running					   ? "not running"
-	    : json_is_true(json_object_get(j, "draining")) ? "draining"
-							   : "running");
-	printf("as of        %s\n", member(j, "at"));
-	printf("certificate  until %s\n", member(j, "certificate_expires_at"));
-	printf("runtime      %s\n",
-	    json_is_true(json_object_get(j, "runtime_up")) ? "up" : "down");
-	printf("window       %s\n",
-	    json_is_true(json_object_get(j, "window_open")) ? "open"
-							    : "closed");
-	printf("under way    %lld requests, %lld tokens in the last minute\n",
-	    (long long)json_integer_value(json_object_get(j, "active")),
-	    (long long)json_integer_value(
-		json_object_get(j, "tokens_last_minute")));
-	json_array_foreach(json_object_get(j, "models"), i, one)
-	{
-		judgement = json_object_get(
-		    json_object_get(j, "judgements"), member(one, "canonical"));
-		printf("model        %s  %s%s  gateway: %s %s\n",
-		    member(one, "canonical"),
-		    json_is_true(json_object_get(one, "served"))
-			? "served"
-			: "not served ",
-		    member(one, "why"),
-		    judgement != NULL ? member(judgement, "status")
-				      : "not judged yet",
-		    member(judgement, "reason"));
-	}
-	json_array_foreach(json_object_get(j, "tunnels"), i, one)
-	{
-		printf("tunnel %lld     %s  %s  %s\n",
-		    (long long)json_integer_value(json_object_get(one, "slot")),
-		    json_is_true(json_object_get(one, "up")) ? "up" : "down",
-		    member(one, "gateway"), member(one, "why"));
-	}
-}
-
-static bool
-any_tunnel_up(const json_t *j)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(j, "tunnels"), i,
-	    one) if (json_is_true(json_object_get(one, "up"))) return true;
-	return false;
-}
-
-int
-status_run(const struct provider_settings *s, bool json)
-{
-	char path[4096], *text = NULL;
-	struct fault f = {0};
-	json_t *j = NULL;
-	bool running, up;
-	size_t len;
-	pid_t pid;
-
-	snprintf(path, sizeof path, "%s/status.json", s->state_folder);
-	if (!file_read(path, STATUS_BYTES, &text, &len, &f) ||
-	    !json_read((struct text){text, len}, STATUS_BYTES, &j, &f)) {
-		fprintf(stderr,
-		    "assay-provider: no status: %s (has it ever run with this "
-		    "state folder?)\n",
-		    f.why);
-		mem_free(text);
-		return 1;
-	}
-	pid = (pid_t)json_integer_value(json_object_get(j, "pid"));
-	running = pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
-	up = running && any_tunnel_up(j);
-	if (json)
-		puts(text);
-	else
-		print_status(j, running);
-	json_free(&j);
-	mem_free(text);
-	return up ? 0 : 1;
 }

@@ -11,8 +11,4 @@
 
 /* Prints a line a check; returns 0 where all hold, else 1. */
 int doctor_run(const struct provider_settings *s, const struct log *log);
-/* Prints what the running daemon last wrote; 0 where it runs with a tunnel
- * up, else 1. json: as it was written. */
-int status_run(const struct provider_settings *s, bool json);
-
 #endif

@@ -11,6 +11,7 @@
 #include "provider/daemon.h"
 #include "provider/doctor.h"
 #include "provider/enrol.h"
+#include "provider/status.h"
 
 #define SUMMARY                                                                \
 	"proves what this machine runs, keeps tunnels to the gateway and "     \

@@ -16,6 +16,8 @@ struct provider_settings {
 	const char *evidence_nvml;
 	const char *evidence_tsm;
 	int64_t evidence_within_ms;
+	const char *gateway_ca;
+	const char *gateway_url;
 	int64_t health_ms;
 	const char *issuer;
 	int64_t keys_refresh_ms;
