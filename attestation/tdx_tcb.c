@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attestation/tdx_json.h"
 #include "base/codec.h"
-#include "base/json.h"
 
 #define LEVELS_MAX 256
-#define ADVISORIES_MAX 128
+#define ADVISORIES_MAX 128 /* of one level */
+#define ADVISORY_MAX 64
+#define DEPTH_MAX 32
 
 static const char *const status_names[TDX_STATUS_COUNT] = {
     [TDX_UP_TO_DATE] = "UpToDate",
@@ -40,131 +42,132 @@ broken(const char *where, struct fault *f)
 	    f, FAULT_INVALID, "TDX collateral: %s is missing or broken", where);
 }
 
+/* A statement is about its members: each is wanted by name, and one that is
+ * absent has an empty value, which is no value of any kind. */
 static bool
-get_hex(const json_t *o, const char *name, uint8_t *out, size_t size,
-    struct fault *f)
+read_hex(
+    const struct scan_member *m, uint8_t *out, size_t size, struct fault *f)
 {
-	const json_t *j = json_object_get(o, name);
+	struct text hex;
 	size_t len;
 
-	if (!json_is_string(j) ||
-	    !hex_decode(
-		(struct text){json_string_value(j), json_string_length(j)}, out,
-		size, &len) ||
-	    len != size)
-		return broken(name, f);
-	return true;
+	return (tdx_json_string(m->value, &hex) &&
+		   hex_decode(hex, out, size, &len) && len == size) ||
+	       broken(m->name, f);
 }
 
 static bool
-get_int(const json_t *o, const char *name, int64_t max, int64_t *out,
-    struct fault *f)
+read_number(
+    const struct scan_member *m, uint64_t max, uint64_t *out, struct fault *f)
 {
-	const json_t *j = json_object_get(o, name);
-
-	if (!json_is_integer(j) || json_integer_value(j) < 0 ||
-	    json_integer_value(j) > max)
-		return broken(name, f);
-	*out = json_integer_value(j);
-	return true;
+	return tdx_json_number(m->value, max, out) || broken(m->name, f);
 }
 
 static bool
-get_u16(const json_t *o, const char *name, uint16_t *out, struct fault *f)
+read_u16(const struct scan_member *m, uint16_t *out, struct fault *f)
 {
-	int64_t n;
+	uint64_t n;
 
-	if (!get_int(o, name, UINT16_MAX, &n, f))
+	if (!read_number(m, UINT16_MAX, &n, f))
 		return false;
 	*out = (uint16_t)n;
 	return true;
 }
 
 static bool
-get_time(const json_t *o, const char *name, int64_t *out, struct fault *f)
+read_time(const struct scan_member *m, int64_t *out, struct fault *f)
 {
-	const json_t *j = json_object_get(o, name);
+	struct text t;
 
-	if (!json_is_string(j) ||
-	    !time_of_rfc3339(
-		(struct text){json_string_value(j), json_string_length(j)},
-		out))
-		return broken(name, f);
-	return true;
+	return (tdx_json_string(m->value, &t) && time_of_rfc3339(t, out)) ||
+	       broken(m->name, f);
 }
 
+/* How many elements the list has; at least one. */
 static bool
-get_list(const json_t *o, const char *name, const json_t **out, size_t *count,
+read_list(const struct scan_member *m, struct text *inside, size_t *count,
     struct fault *f)
 {
-	*out = json_object_get(o, name);
-	*count = json_array_size(*out);
-	if (!json_is_array(*out) || *count == 0 || *count > LEVELS_MAX)
-		return broken(name, f);
-	return true;
+	struct text rest, element;
+
+	*count = 0;
+	if (!tdx_json_array(m->value, inside))
+		return broken(m->name, f);
+	for (rest = *inside; tdx_json_next(&rest, &element);)
+		if (++*count > LEVELS_MAX)
+			return broken(m->name, f);
+	return *count > 0 || broken(m->name, f);
 }
 
 static bool
-get_status(const json_t *o, enum tdx_status *out, struct fault *f)
+read_status(const struct scan_member *m, enum tdx_status *out, struct fault *f)
 {
-	const char *word = json_string_value(json_object_get(o, "tcbStatus"));
+	struct text word = {NULL, 0};
+	char seen[41];
 	int i;
 
-	for (i = 0; word != NULL && i < TDX_STATUS_COUNT; i++)
-		if (strcmp(word, status_names[i]) == 0 && i != TDX_RELAUNCH &&
-		    i != TDX_RELAUNCH_CONFIGURATION) {
-			*out = (enum tdx_status)i;
-			return true;
-		}
+	if (tdx_json_string(m->value, &word))
+		for (i = 0; i < TDX_STATUS_COUNT; i++)
+			if (text_is(word, status_names[i]) &&
+			    i != TDX_RELAUNCH &&
+			    i != TDX_RELAUNCH_CONFIGURATION) {
+				*out = (enum tdx_status)i;
+				return true;
+			}
+	text_escape(word, seen, sizeof(seen));
 	return fault_set(f, FAULT_UNSUPPORTED,
-	    "TDX collateral: unknown TCB status %.40s",
-	    word != NULL ? word : "(none)");
+	    "TDX collateral: unknown TCB status %s",
+	    word.len > 0 ? seen : "(none)");
 }
 
 static bool
-get_advisories(struct arena *a, const json_t *o, struct tdx_advisories *out,
-    struct fault *f)
+read_advisories(struct arena *a, const struct scan_member *m,
+    struct tdx_advisories *out, struct fault *f)
 {
-	const json_t *list = json_object_get(o, "advisoryIDs");
-	size_t i, n = json_array_size(list);
+	struct text rest, element, id;
+	size_t n = 0;
 
 	*out = (struct tdx_advisories){0};
-	if (list == NULL)
+	if (m->value.len == 0)
 		return true;
-	if (!json_is_array(list) || n > ADVISORIES_MAX)
-		return broken("advisoryIDs", f);
+	if (!tdx_json_array(m->value, &rest))
+		return broken(m->name, f);
+	for (struct text all = rest; tdx_json_next(&all, &element);)
+		n++;
+	if (n > ADVISORIES_MAX)
+		return broken(m->name, f);
 	out->at = arena_alloc(a, (n + 1) * sizeof(*out->at));
-	for (i = 0; i < n; i++) {
-		const json_t *id = json_array_get(list, i);
-
-		if (!json_is_string(id) || json_string_length(id) > 64)
-			return broken("advisoryIDs", f);
-		out->at[i] = arena_string(a, json_string_value(id));
+	while (tdx_json_next(&rest, &element)) {
+		if (!tdx_json_string(element, &id) || id.len == 0 ||
+		    id.len > ADVISORY_MAX)
+			return broken(m->name, f);
+		out->at[out->count++] = arena_copy(a, id.at, id.len);
 	}
-	out->count = n;
 	return true;
 }
 
 static bool
-get_components(
-    const json_t *tcb, const char *name, uint8_t out[16], struct fault *f)
+read_components(const struct scan_member *m, uint8_t out[16], struct fault *f)
 {
-	const json_t *list;
+	struct scan_member svn = {.name = "svn"};
+	struct text rest, element;
 	size_t i, n;
-	int64_t svn;
+	uint64_t value;
 
-	if (!get_list(tcb, name, &list, &n, f))
+	if (!read_list(m, &rest, &n, f))
 		return false;
-	if (n != 16)
-		return broken(name, f);
-	for (i = 0; i < 16; i++) {
-		if (!get_int(json_array_get(list, i), "svn", 255, &svn, f))
-			return false;
-		out[i] = (uint8_t)svn;
+	for (i = 0; n == 16 && i < n; i++) {
+		tdx_json_next(&rest, &element);
+		if (!tdx_json_members(element, &svn, 1) ||
+		    !tdx_json_number(svn.value, 255, &value))
+			return broken(m->name, f);
+		out[i] = (uint8_t)value;
 	}
-	return true;
+	return n == 16 || broken(m->name, f);
 }
 
+/* SGX components, then the PCE, then TDX components: Intel's library sorts
+ * levels so, and where none of two is above the other, this order decides. */
 static int
 compare_levels(const void *x, const void *y)
 {
@@ -172,32 +175,56 @@ compare_levels(const void *x, const void *y)
 	int n = memcmp(b->sgx, a->sgx, 16);
 
 	if (n == 0)
-		n = memcmp(b->tdx, a->tdx, 16);
-	return n != 0 ? n : (int)b->pcesvn - (int)a->pcesvn;
+		n = (int)b->pcesvn - (int)a->pcesvn;
+	return n != 0 ? n : memcmp(b->tdx, a->tdx, 16);
+}
+
+/* What every kind of level has: its date is not used, but must be one. */
+enum { L_TCB, L_DATE, L_STATUS, L_ADVISORIES, L_COUNT };
+#define LEVEL_MEMBERS                                                          \
+	{                                                                      \
+		[L_TCB] = {.name = "tcb"}, [L_DATE] = {.name = "tcbDate"},     \
+		[L_STATUS] = {.name = "tcbStatus"},                            \
+		[L_ADVISORIES] = {.name = "advisoryIDs"},                      \
+	}
+
+static bool
+read_level(
+    struct arena *a, struct text element, struct tdx_level *l, struct fault *f)
+{
+	enum { T_SGX, T_PCE, T_TDX, T_COUNT };
+	struct scan_member tcb[T_COUNT] = {
+	    [T_SGX] = {.name = "sgxtcbcomponents"},
+	    [T_PCE] = {.name = "pcesvn"},
+	    [T_TDX] = {.name = "tdxtcbcomponents"},
+	};
+	struct scan_member m[L_COUNT] = LEVEL_MEMBERS;
+	int64_t date;
+
+	if (!tdx_json_members(element, m, L_COUNT) ||
+	    !tdx_json_members(m[L_TCB].value, tcb, T_COUNT))
+		return broken("tcbLevels", f);
+	return read_components(&tcb[T_SGX], l->sgx, f) &&
+	       read_u16(&tcb[T_PCE], &l->pcesvn, f) &&
+	       read_components(&tcb[T_TDX], l->tdx, f) &&
+	       read_time(&m[L_DATE], &date, f) &&
+	       read_status(&m[L_STATUS], &l->status, f) &&
+	       read_advisories(a, &m[L_ADVISORIES], &l->advisories, f);
 }
 
 static bool
-read_levels(
-    struct arena *a, const json_t *o, struct tdx_tcb_info *out, struct fault *f)
+read_levels(struct arena *a, const struct scan_member *m,
+    struct tdx_tcb_info *out, struct fault *f)
 {
-	const json_t *list, *tcb;
+	struct text rest, element;
 	size_t i;
 
-	if (!get_list(o, "tcbLevels", &list, &out->count, f))
+	if (!read_list(m, &rest, &out->count, f))
 		return false;
 	out->levels = arena_alloc(a, out->count * sizeof(*out->levels));
-	for (i = 0; i < out->count; i++) {
-		const json_t *j = json_array_get(list, i);
-		struct tdx_level *l = &out->levels[i];
-
-		tcb = json_object_get(j, "tcb");
-		if (!get_components(tcb, "sgxtcbcomponents", l->sgx, f) ||
-		    !get_components(tcb, "tdxtcbcomponents", l->tdx, f) ||
-		    !get_u16(tcb, "pcesvn", &l->pcesvn, f) ||
-		    !get_status(j, &l->status, f) ||
-		    !get_advisories(a, j, &l->advisories, f))
+	for (i = 0; tdx_json_next(&rest, &element); i++)
+		if (!read_level(a, element, &out->levels[i], f))
 			return false;
-	}
 	qsort(out->levels, out->count, sizeof(*out->levels), compare_levels);
 	for (i = 1; i < out->count; i++)
 		if (compare_levels(&out->levels[i - 1], &out->levels[i]) == 0)
@@ -214,32 +241,44 @@ compare_svn_levels(const void *x, const void *y)
 	return (int)b->isvsvn - (int)a->isvsvn;
 }
 
+static bool
+read_svn_level(struct arena *a, struct text element, struct tdx_svn_level *l,
+    struct fault *f)
+{
+	struct scan_member isvsvn = {.name = "isvsvn"};
+	struct scan_member m[L_COUNT] = LEVEL_MEMBERS;
+	int64_t date;
+
+	if (!tdx_json_members(element, m, L_COUNT) ||
+	    !tdx_json_members(m[L_TCB].value, &isvsvn, 1))
+		return broken("tcbLevels", f);
+	if (!read_u16(&isvsvn, &l->isvsvn, f) ||
+	    !read_time(&m[L_DATE], &date, f) ||
+	    !read_status(&m[L_STATUS], &l->status, f) ||
+	    !read_advisories(a, &m[L_ADVISORIES], &l->advisories, f))
+		return false;
+	if (l->status == TDX_UP_TO_DATE || l->status == TDX_OUT_OF_DATE ||
+	    l->status == TDX_REVOKED)
+		return true;
+	return fault_set(f, FAULT_UNSUPPORTED,
+	    "TDX collateral: status %s of a module or enclave",
+	    tdx_status_name(l->status));
+}
+
 /* Levels of a module or enclave: by its own version number alone. */
 static bool
-read_svn_levels(struct arena *a, const json_t *o, struct tdx_svn_level **out,
-    size_t *count, struct fault *f)
+read_svn_levels(struct arena *a, const struct scan_member *m,
+    struct tdx_svn_level **out, size_t *count, struct fault *f)
 {
-	const json_t *list;
+	struct text rest, element;
 	size_t i;
 
-	if (!get_list(o, "tcbLevels", &list, count, f))
+	if (!read_list(m, &rest, count, f))
 		return false;
 	*out = arena_alloc(a, *count * sizeof(**out));
-	for (i = 0; i < *count; i++) {
-		const json_t *j = json_array_get(list, i);
-		struct tdx_svn_level *l = &(*out)[i];
-
-		if (!get_u16(
-			json_object_get(j, "tcb"), "isvsvn", &l->isvsvn, f) ||
-		    !get_status(j, &l->status, f) ||
-		    !get_advisories(a, j, &l->advisories, f))
+	for (i = 0; tdx_json_next(&rest, &element); i++)
+		if (!read_svn_level(a, element, &(*out)[i], f))
 			return false;
-		if (l->status != TDX_UP_TO_DATE &&
-		    l->status != TDX_OUT_OF_DATE && l->status != TDX_REVOKED)
-			return fault_set(f, FAULT_UNSUPPORTED,
-			    "TDX collateral: status %s of a module or enclave",
-			    tdx_status_name(l->status));
-	}
 	qsort(*out, *count, sizeof(**out), compare_svn_levels);
 	for (i = 1; i < *count; i++)
 		if ((*out)[i - 1].isvsvn == (*out)[i].isvsvn)
@@ -248,150 +287,200 @@ read_svn_levels(struct arena *a, const json_t *o, struct tdx_svn_level **out,
 	return true;
 }
 
-static bool
-read_module(const json_t *o, struct tdx_module *out, struct fault *f)
-{
-	return get_hex(o, "mrsigner", out->mrsigner, 48, f) &&
-	       get_hex(o, "attributes", out->attributes, 8, f) &&
-	       get_hex(o, "attributesMask", out->mask, 8, f);
-}
-
 /* "TDX_01": the version in hex. */
 static bool
-read_module_id(const json_t *o, uint8_t *version, struct fault *f)
+read_module_id(const struct scan_member *m, uint8_t *version, struct fault *f)
 {
-	const char *id = json_string_value(json_object_get(o, "id"));
+	struct text id;
 
-	if (id == NULL || strlen(id) != 6 || strncmp(id, "TDX_", 4) != 0 ||
-	    !hex_decode(text_of(id + 4), version, 1, NULL) || *version == 0)
+	if (!tdx_json_string(m->value, &id) || id.len != 6 ||
+	    !text_starts_with(id, "TDX_") ||
+	    !hex_decode((struct text){id.at + 4, 2}, version, 1, NULL) ||
+	    *version == 0)
 		return broken("tdxModuleIdentities.id", f);
 	return true;
 }
 
+/* The general entry has neither id nor levels. */
 static bool
-read_modules(
-    struct arena *a, const json_t *o, struct tdx_tcb_info *out, struct fault *f)
+read_module(struct arena *a, struct text element, bool general,
+    struct tdx_module *out, struct fault *f)
 {
-	const json_t *list;
+	enum { M_SIGNER, M_ATTRIBUTES, M_MASK, M_ID, M_LEVELS, M_COUNT };
+	struct scan_member m[M_COUNT] = {
+	    [M_SIGNER] = {.name = "mrsigner"},
+	    [M_ATTRIBUTES] = {.name = "attributes"},
+	    [M_MASK] = {.name = "attributesMask"},
+	    [M_ID] = {.name = "id"},
+	    [M_LEVELS] = {.name = "tcbLevels"},
+	};
+
+	if (!tdx_json_members(element, m, M_COUNT))
+		return broken(general ? "tdxModule" : "tdxModuleIdentities", f);
+	if (!read_hex(&m[M_SIGNER], out->mrsigner, 48, f) ||
+	    !read_hex(&m[M_ATTRIBUTES], out->attributes, 8, f) ||
+	    !read_hex(&m[M_MASK], out->mask, 8, f))
+		return false;
+	return general || (read_module_id(&m[M_ID], &out->version, f) &&
+			      read_svn_levels(a, &m[M_LEVELS], &out->levels,
+				  &out->count, f));
+}
+
+static bool
+read_modules(struct arena *a, const struct scan_member *m,
+    struct tdx_tcb_info *out, struct fault *f)
+{
+	struct text rest, element;
 	size_t i, k;
 
-	if (json_object_get(o, "tdxModuleIdentities") == NULL)
+	if (m->value.len == 0)
 		return true;
-	if (!get_list(o, "tdxModuleIdentities", &list, &out->module_count, f))
+	if (!read_list(m, &rest, &out->module_count, f))
 		return false;
 	out->modules =
 	    arena_alloc(a, out->module_count * sizeof(*out->modules));
-	for (i = 0; i < out->module_count; i++) {
-		const json_t *j = json_array_get(list, i);
-		struct tdx_module *m = &out->modules[i];
-
-		if (!read_module_id(j, &m->version, f) ||
-		    !read_module(j, m, f) ||
-		    !read_svn_levels(a, j, &m->levels, &m->count, f))
+	for (i = 0; tdx_json_next(&rest, &element); i++) {
+		out->modules[i] = (struct tdx_module){.version = 0};
+		if (!read_module(a, element, false, &out->modules[i], f))
 			return false;
 		for (k = 0; k < i; k++)
-			if (out->modules[k].version == m->version)
+			if (out->modules[k].version == out->modules[i].version)
 				return fault_set(f, FAULT_INVALID,
 				    "TDX collateral: the same module twice");
 	}
 	return true;
 }
 
-static bool
-check_kind(const json_t *o, const char *id, int64_t version, struct fault *f)
-{
-	const char *seen = json_string_value(json_object_get(o, "id"));
-	int64_t n;
+/* What both statements begin with. */
+enum { S_ID, S_VERSION, S_ISSUED, S_NEXT, S_NUMBER, S_COUNT };
+#define STATEMENT_MEMBERS                                                      \
+	[S_ID] = {.name = "id"}, [S_VERSION] = {.name = "version"},            \
+	[S_ISSUED] = {.name = "issueDate"}, [S_NEXT] = {.name = "nextUpdate"}, \
+	[S_NUMBER] = {.name = "tcbEvaluationDataNumber"}
 
-	if (!get_int(o, "version", INT32_MAX, &n, f))
+static bool
+check_kind(const struct scan_member *m, const char *id, uint64_t version,
+    struct fault *f)
+{
+	struct text seen = {NULL, 0};
+	char escaped[24];
+	uint64_t n;
+
+	if (!read_number(&m[S_VERSION], INT32_MAX, &n, f))
 		return false;
 	if (n != version)
 		return fault_set(f, FAULT_UNSUPPORTED,
-		    "TDX collateral: version %lld where %lld is known",
-		    (long long)n, (long long)version);
-	if (seen == NULL || strcmp(seen, id) != 0)
-		return fault_set(f, FAULT_CONFLICT,
-		    "TDX collateral: about %.20s, not %s",
-		    seen != NULL ? seen : "(nothing)", id);
-	return true;
+		    "TDX collateral: version %llu where %llu is known",
+		    (unsigned long long)n, (unsigned long long)version);
+	if (tdx_json_string(m[S_ID].value, &seen) && text_is(seen, id))
+		return true;
+	text_escape(seen, escaped, sizeof(escaped));
+	return fault_set(f, FAULT_CONFLICT, "TDX collateral: about %s, not %s",
+	    seen.len > 0 ? escaped : "(nothing)", id);
 }
 
 static bool
-read_dates(const json_t *o, int64_t *issued, int64_t *next, int64_t *number,
-    struct fault *f)
+read_dates(const struct scan_member *m, int64_t *issued, int64_t *next,
+    int64_t *number, struct fault *f)
 {
-	if (!get_time(o, "issueDate", issued, f) ||
-	    !get_time(o, "nextUpdate", next, f) ||
-	    !get_int(o, "tcbEvaluationDataNumber", INT32_MAX, number, f))
+	uint64_t n;
+
+	if (!read_time(&m[S_ISSUED], issued, f) ||
+	    !read_time(&m[S_NEXT], next, f) ||
+	    !read_number(&m[S_NUMBER], INT32_MAX, &n, f))
 		return false;
+	*number = (int64_t)n;
 	*next += 999; /* whole seconds, the last one included */
 	return true;
 }
 
 static bool
-read_tcb_info(
-    struct arena *a, const json_t *o, struct tdx_tcb_info *out, struct fault *f)
+scan_statement(
+    struct text t, struct scan_member *m, size_t count, struct fault *f)
 {
-	int64_t type;
-
-	if (!check_kind(o, "TDX", 3, f) ||
-	    !get_int(o, "tcbType", INT32_MAX, &type, f))
-		return false;
-	if (type != 0)
-		return fault_set(f, FAULT_UNSUPPORTED,
-		    "TDX collateral: TCB type %lld", (long long)type);
-	return read_dates(
-		   o, &out->issued, &out->next_update, &out->evaluation, f) &&
-	       get_hex(o, "fmspc", out->fmspc, 6, f) &&
-	       get_hex(o, "pceId", out->pceid, 2, f) &&
-	       read_module(json_object_get(o, "tdxModule"), &out->general, f) &&
-	       read_modules(a, o, out, f) && read_levels(a, o, out, f);
+	if (t.len > TDX_TEXT_MAX)
+		return fault_set(f, FAULT_INVALID,
+		    "TDX collateral: a statement of %zu bytes", t.len);
+	return scan_object(t, DEPTH_MAX, m, count, f);
 }
 
 bool
 tdx_tcb_info_read(
     struct arena *a, struct text t, struct tdx_tcb_info *out, struct fault *f)
 {
-	json_t *j = NULL;
-	bool read;
+	enum {
+		T_TYPE = S_COUNT,
+		T_FMSPC,
+		T_PCEID,
+		T_MODULE,
+		T_MODULES,
+		T_LEVELS,
+		T_COUNT
+	};
+	struct scan_member m[T_COUNT] = {
+	    STATEMENT_MEMBERS,
+	    [T_TYPE] = {.name = "tcbType"},
+	    [T_FMSPC] = {.name = "fmspc"},
+	    [T_PCEID] = {.name = "pceId"},
+	    [T_MODULE] = {.name = "tdxModule"},
+	    [T_MODULES] = {.name = "tdxModuleIdentities"},
+	    [T_LEVELS] = {.name = "tcbLevels"},
+	};
+	uint64_t type;
 
 	memset(out, 0, sizeof(*out));
-	if (!json_read(t, TDX_TEXT_MAX, &j, f))
+	if (!scan_statement(t, m, T_COUNT, f) || !check_kind(m, "TDX", 3, f) ||
+	    !read_number(&m[T_TYPE], INT32_MAX, &type, f))
 		return false;
-	read = read_tcb_info(a, j, out, f);
-	json_free(&j);
-	return read;
-}
-
-static bool
-read_qe_identity(struct arena *a, const json_t *o, struct tdx_qe_identity *out,
-    struct fault *f)
-{
-	return check_kind(o, "TD_QE", 2, f) &&
-	       read_dates(
-		   o, &out->issued, &out->next_update, &out->evaluation, f) &&
-	       get_hex(o, "miscselect", out->miscselect, 4, f) &&
-	       get_hex(o, "miscselectMask", out->miscselect_mask, 4, f) &&
-	       get_hex(o, "attributes", out->attributes, 16, f) &&
-	       get_hex(o, "attributesMask", out->attributes_mask, 16, f) &&
-	       get_hex(o, "mrsigner", out->mrsigner, 32, f) &&
-	       get_u16(o, "isvprodid", &out->isvprodid, f) &&
-	       read_svn_levels(a, o, &out->levels, &out->count, f);
+	if (type != 0)
+		return fault_set(f, FAULT_UNSUPPORTED,
+		    "TDX collateral: TCB type %llu", (unsigned long long)type);
+	return read_dates(
+		   m, &out->issued, &out->next_update, &out->evaluation, f) &&
+	       read_hex(&m[T_FMSPC], out->fmspc, 6, f) &&
+	       read_hex(&m[T_PCEID], out->pceid, 2, f) &&
+	       read_module(a, m[T_MODULE].value, true, &out->general, f) &&
+	       read_modules(a, &m[T_MODULES], out, f) &&
+	       read_levels(a, &m[T_LEVELS], out, f);
 }
 
 bool
 tdx_qe_identity_read(struct arena *a, struct text t,
     struct tdx_qe_identity *out, struct fault *f)
 {
-	json_t *j = NULL;
-	bool read;
+	enum {
+		Q_MISC = S_COUNT,
+		Q_MISC_MASK,
+		Q_ATTRIBUTES,
+		Q_MASK,
+		Q_SIGNER,
+		Q_PRODUCT,
+		Q_LEVELS,
+		Q_COUNT
+	};
+	struct scan_member m[Q_COUNT] = {
+	    STATEMENT_MEMBERS,
+	    [Q_MISC] = {.name = "miscselect"},
+	    [Q_MISC_MASK] = {.name = "miscselectMask"},
+	    [Q_ATTRIBUTES] = {.name = "attributes"},
+	    [Q_MASK] = {.name = "attributesMask"},
+	    [Q_SIGNER] = {.name = "mrsigner"},
+	    [Q_PRODUCT] = {.name = "isvprodid"},
+	    [Q_LEVELS] = {.name = "tcbLevels"},
+	};
 
 	memset(out, 0, sizeof(*out));
-	if (!json_read(t, TDX_TEXT_MAX, &j, f))
-		return false;
-	read = read_qe_identity(a, j, out, f);
-	json_free(&j);
-	return read;
+	return scan_statement(t, m, Q_COUNT, f) &&
+	       check_kind(m, "TD_QE", 2, f) &&
+	       read_dates(
+		   m, &out->issued, &out->next_update, &out->evaluation, f) &&
+	       read_hex(&m[Q_MISC], out->miscselect, 4, f) &&
+	       read_hex(&m[Q_MISC_MASK], out->miscselect_mask, 4, f) &&
+	       read_hex(&m[Q_ATTRIBUTES], out->attributes, 16, f) &&
+	       read_hex(&m[Q_MASK], out->attributes_mask, 16, f) &&
+	       read_hex(&m[Q_SIGNER], out->mrsigner, 32, f) &&
+	       read_u16(&m[Q_PRODUCT], &out->isvprodid, f) &&
+	       read_svn_levels(a, &m[Q_LEVELS], &out->levels, &out->count, f);
 }
 
 static bool

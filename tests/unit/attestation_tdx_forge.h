@@ -279,6 +279,8 @@ tdx_forge_quote(struct tdx_forge *t)
 	"\"nextUpdate\":\"2026-01-31T00:00:00Z\","                             \
 	"\"tcbEvaluationDataNumber\":19,"
 
+#define TDX_FORGE_DATE "\"tcbDate\":\"2025-05-14T00:00:00Z\","
+
 /* One level: 16 SGX components, PCE, 16 TDX components. */
 static inline const char *
 tdx_forge_level(struct arena *a, unsigned sgx, unsigned pce, unsigned tdx,
@@ -298,7 +300,7 @@ tdx_forge_level(struct arena *a, unsigned sgx, unsigned pce, unsigned tdx,
 			     : 0,
 		    i < 15 ? "," : "");
 	return arena_printf(a,
-	    "%s]},\"tcbDate\":\"2025-05-14T00:00:00Z\","
+	    "%s]}," TDX_FORGE_DATE
 	    "\"tcbStatus\":\"%s\",\"advisoryIDs\":[\"INTEL-SA-%s\"]}",
 	    s, status, status);
 }
@@ -321,8 +323,10 @@ tdx_forge_tcb_info(struct arena *a, const char *levels)
 	    "\"tdxModule\":{" TDX_FORGE_MODULE "},"
 	    "\"tdxModuleIdentities\":[{\"id\":\"TDX_01\"," TDX_FORGE_MODULE
 	    ",\"tcbLevels\":["
-	    "{\"tcb\":{\"isvsvn\":5},\"tcbStatus\":\"UpToDate\"},"
-	    "{\"tcb\":{\"isvsvn\":3},\"tcbStatus\":\"OutOfDate\","
+	    "{\"tcb\":{\"isvsvn\":5}," TDX_FORGE_DATE
+	    "\"tcbStatus\":\"UpToDate\"},"
+	    "{\"tcb\":{\"isvsvn\":3}," TDX_FORGE_DATE
+	    "\"tcbStatus\":\"OutOfDate\","
 	    "\"advisoryIDs\":[\"INTEL-SA-module\"]}]}],"
 	    "\"tcbLevels\":[%s]}",
 	    levels);
@@ -346,8 +350,10 @@ tdx_forge_sound_qe(void)
 	       "\"mrsigner\":\"DC9E0000000000000000000000000000"
 	       "00000000000000000000000000000000\",\"isvprodid\":2,"
 	       "\"tcbLevels\":["
-	       "{\"tcb\":{\"isvsvn\":6},\"tcbStatus\":\"UpToDate\"},"
-	       "{\"tcb\":{\"isvsvn\":4},\"tcbStatus\":\"OutOfDate\"}]}";
+	       "{\"tcb\":{\"isvsvn\":6}," TDX_FORGE_DATE
+	       "\"tcbStatus\":\"UpToDate\"},"
+	       "{\"tcb\":{\"isvsvn\":4}," TDX_FORGE_DATE
+	       "\"tcbStatus\":\"OutOfDate\"}]}";
 }
 
 static inline struct text
