@@ -25,6 +25,7 @@ struct bridge {
 	int64_t began_us;
 	uint64_t bytes;
 	struct usage_tail usage;
+	struct signing signing;
 	const char *task;
 	const char *model;
 	const char *request_id;
@@ -71,6 +72,7 @@ on_head(void *arg, int status, const struct http_fields *fields)
 	http_fields_add(&out, b->request->arena, "content-type",
 	    type != NULL ? type : "application/octet-stream");
 	http_reply_start(b->request, status, &out);
+	signing_head(b->signing, type);
 	b->started = true;
 	b->status = status;
 }
@@ -89,6 +91,7 @@ on_body(void *arg, struct evbuffer *data)
 		usage_add(&b->usage, copy, tail);
 	b->bytes += len;
 	b->uncredited += len;
+	signing_add(b->signing, data);
 	http_reply_body(b->request, data);
 	credit(b);
 }
@@ -121,6 +124,7 @@ on_end(void *arg, const struct fault *f)
 
 	b->call = NULL;
 	if (f == NULL) {
+		signing_end(b->signing);
 		http_reply_end(b->request);
 		bridge_end(b, "served");
 	} else if (!b->started) {
@@ -152,10 +156,31 @@ static const struct http_watch from_asker = {on_drained, on_gone};
 
 /* -------------------------------------------------------------------- start */
 
+/* A private exchange: its bytes go on as they are, and are signed for. */
+static bool
+is_private(const struct http_request *r)
+{
+	const char *value = http_fields_find(&r->fields, SIGNING_FIELD);
+
+	return value != NULL && strcmp(value, "1") == 0;
+}
+
+static void
+begin_signing(struct bridge *b, const struct admitted *x)
+{
+	struct text body = {.len = evbuffer_get_length(x->body)};
+
+	if (b->s.signings == NULL || b->request_id == NULL)
+		return;
+	body.at = (const char *)evbuffer_pullup(x->body, -1);
+	b->signing = signing_begin(
+	    b->s.signings, b->request_id, x->body_model.name, body);
+}
+
 /* The body with the runtime's name in the model's place; moves, not copies,
  * what stands before and after. */
 static struct evbuffer *
-body_for_runtime(const struct admitted *x)
+body_for_runtime(const struct admitted *x, bool is_unchanged)
 {
 	const struct text *value = &x->body_model.value;
 	struct evbuffer *out = evbuffer_new();
@@ -165,7 +190,7 @@ body_for_runtime(const struct admitted *x)
 	size_t before = (size_t)(value->at - from);
 	size_t value_len = value->len;
 
-	if (name == NULL) {
+	if (name == NULL || is_unchanged) {
 		evbuffer_add_buffer(out, x->body);
 		return out;
 	}
@@ -219,7 +244,9 @@ bridge_start(const struct bridge_settings *s, struct http_request *r,
 	if (s->authorization != NULL)
 		http_fields_add(
 		    &o.fields, r->arena, "authorization", s->authorization);
-	o.body = body_for_runtime(admitted);
+	if (is_private(r))
+		begin_signing(b, admitted);
+	o.body = body_for_runtime(admitted, is_private(r));
 	http_request_watch(r, &from_asker, b);
 	b->call = fetch_call(s->fetch, &o, &from_runtime, b, &f);
 	evbuffer_free(o.body);

@@ -10,12 +10,14 @@
 #include "base/fetch.h"
 #include "base/log.h"
 #include "provider/guard.h"
+#include "provider/signing.h"
 
 struct bridge_settings {
 	struct fetch *fetch;
 	const struct offer *offer;
 	struct caps *caps;
 	const char *authorization; /* for the runtime, or NULL */
+	struct signings *signings; /* NULL: nothing is signed */
 	/* A request has begun or ended: the load changed. */
 	void (*on_load)(void *arg);
 	void *arg;

@@ -21,6 +21,7 @@ struct serve {
 	struct log log;
 	json_t *judgements;   /* canonical -> {status, reason} */
 	struct knock *knocks; /* requests that wait for keys */
+	struct signings *signings;
 };
 
 /* A request at the guard, waiting for keys. */
@@ -426,6 +427,12 @@ serve_events(struct serve_way *w, struct http_request *r)
 	http_reply_start(r, 200, &fields);
 }
 
+static void
+serve_signature(struct serve_way *w, struct http_request *r)
+{
+	signing_serve(w->serve->signings, r);
+}
+
 void
 serve_event(struct serve_way *w, const char *line)
 {
@@ -450,6 +457,7 @@ static const struct {
     {"POST", "/.well-known/assay/hello",    serve_hello},
     {"POST", "/.well-known/assay/admitted", serve_admitted},
     {"GET",  "/.well-known/assay/events",   serve_events},
+    {"POST", "/.well-known/assay/signature", serve_signature},
 };
 /* clang-format on */
 
@@ -497,6 +505,9 @@ serve_new(const struct serve_settings *settings, const struct log *log)
 	s->s = *settings;
 	s->log = *log;
 	s->judgements = json_object();
+	if (settings->signer != NULL)
+		s->signings = signings_new(settings->signer);
+	s->s.bridge.signings = s->signings;
 	return s;
 }
 
@@ -512,6 +523,7 @@ serve_free(struct serve **sp)
 		knock_free(s->knocks);
 	}
 	json_free(&s->judgements);
+	signings_free(&s->signings);
 	mem_free(s);
 	*sp = NULL;
 }
