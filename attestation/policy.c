@@ -82,6 +82,8 @@ static const struct field snp_fields[] = {
 	{"min_abi_major",      F_INT,     AT(snp.min_abi_major), 0, 255},
 	{"min_abi_minor",      F_INT,     AT(snp.min_abi_minor), 0, 255},
 	{"min_build",          F_INT,     AT(snp.min_build), -1, 255},
+	{"min_current_mitigation", F_INT, AT(snp.min_current_mitigation),
+	    0, INT64_MAX},
 	{"min_guest_svn",      F_INT,     AT(snp.min_guest_svn), 0, UINT32_MAX},
 	{"min_launch_mitigation", F_INT,  AT(snp.min_launch_mitigation),
 	    0, INT64_MAX},

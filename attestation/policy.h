@@ -93,6 +93,7 @@ struct policy_snp {
 	int64_t guest_policy;	       /* exact value, -1: not asked */
 	int64_t platform_info;	       /* exact value, -1: not asked */
 	int64_t min_launch_mitigation; /* bits that must be set, v5 */
+	int64_t min_current_mitigation;
 	/* Bits of the guest policy and platform info that must or must not be
 	 * set; from manifests, not from JSON policies. */
 	uint64_t guest_must, guest_must_not;

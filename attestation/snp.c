@@ -63,7 +63,6 @@ static const struct {
 	uint32_t first, last; /* versions */
 	size_t from, to;
 } reserved[] = {
-    {2, 5, 0x03a, 0x03e}, /* inside the current TCB, but for Turin */
     {2, 5, 0x04c, 0x050},
     {2, 2, 0x188, 0x1a0},
     {3, 5, 0x18b, 0x1a0},
@@ -73,23 +72,35 @@ static const struct {
     {4, 5, 0x208, 0x2a0},
 };
 
+/* Tables 3 and 4, TCB_VERSION: what lies between the parts. */
+static bool
+tcbs_are_plain(const struct examined *x)
+{
+	const bool turin = x->k->product == SNP_TURIN;
+	const struct bytes all[] = {x->r.current_tcb, x->r.reported_tcb,
+	    x->r.committed_tcb, x->r.launch_tcb};
+	bool zero = true;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		zero &= turin ? all_zero(bytes_of(all[i].at + 4, 3))
+			      : all_zero(bytes_of(all[i].at + 2, 4));
+	return zero;
+}
+
 /* A field that is in use there says something that is not understood. */
 static bool
 check_reserved(struct examined *x)
 {
 	const struct snp_report *r = &x->r;
-	bool zero = r->reserved_flags == 0;
+	bool zero = r->reserved_flags == 0 && tcbs_are_plain(x);
 	size_t i;
 
-	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
-		if (reserved[i].from == 0x03a && x->k->product == SNP_TURIN)
-			continue;
+	for (i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (r->version >= reserved[i].first &&
 		    r->version <= reserved[i].last)
 			zero &= all_zero(
 			    bytes_of(r->signed_part.at + reserved[i].from,
 				reserved[i].to - reserved[i].from));
-	}
 	return check(x, zero, "snp.reserved", CODE_UNSUPPORTED, NULL,
 	    "zeros in reserved fields");
 }
@@ -168,7 +179,8 @@ version_reaches(struct snp_version a, struct snp_version b)
 }
 
 /* 2.3: firmware may go back to what was committed and no further; nothing is
- * reported that does not run. */
+ * reported that does not run. A guest launched under newer firmware than runs
+ * now has seen it go back under its feet. */
 static bool
 check_versions(struct examined *x)
 {
@@ -176,6 +188,7 @@ check_versions(struct examined *x)
 	struct snp_tcb current = tcb_of(x, r->current_tcb);
 	struct snp_tcb committed = tcb_of(x, r->committed_tcb);
 	struct snp_tcb reported = tcb_of(x, r->reported_tcb);
+	struct snp_tcb launch = tcb_of(x, r->launch_tcb);
 
 	return check(x, snp_tcb_reaches(current, committed),
 		   "snp.committed_tcb", CODE_MISMATCH, show_tcb(x, committed),
@@ -183,6 +196,8 @@ check_versions(struct examined *x)
 	       check(x, snp_tcb_reaches(current, reported), "snp.current_tcb",
 		   CODE_MISMATCH, show_tcb(x, reported),
 		   show_tcb(x, current)) &&
+	       check(x, snp_tcb_reaches(current, launch), "snp.launch_tcb",
+		   CODE_MISMATCH, show_tcb(x, launch), show_tcb(x, current)) &&
 	       check(x, version_reaches(r->current, r->committed),
 		   "snp.committed_version", CODE_MISMATCH, NULL, NULL);
 }
@@ -193,18 +208,26 @@ bit(uint64_t word, int n)
 	return word >> n & 1;
 }
 
-/* Table 9, guest policy: what nobody may relax. */
+/* Table 9, guest policy: what nobody may relax. A bit that has no meaning yet
+ * may one day allow something; so with platform info (table 23). */
 static bool
 check_guest(struct examined *x)
 {
-	uint64_t policy = x->r.policy;
+	uint64_t policy = x->r.policy, platform = x->r.platform_info;
 	const char *seen =
 	    verdict_format(x->v, "%#llx", (unsigned long long)policy);
 
 	return check(x, !bit(policy, SNP_POLICY_DEBUG), "snp.debug", CODE_DEBUG,
 		   seen, "bit 19 clear") &&
 	       check(x, bit(policy, SNP_POLICY_ONE), "snp.policy_reserved",
-		   CODE_MALFORMED, seen, "bit 17 set");
+		   CODE_MALFORMED, seen, "bit 17 set") &&
+	       check(x, (policy & ~SNP_POLICY_KNOWN) == 0,
+		   "snp.policy_reserved", CODE_UNSUPPORTED, seen,
+		   "bits 26 to 63 clear") &&
+	       check(x, (platform & ~SNP_PLATFORM_KNOWN) == 0,
+		   "snp.platform_reserved", CODE_UNSUPPORTED,
+		   verdict_format(x->v, "%#llx", (unsigned long long)platform),
+		   "bits 6 and 8 to 63 clear");
 }
 
 static bool
@@ -289,6 +312,19 @@ policy_reaches(struct examined *x, const char *name,
 		least->bootloader, least->tee, least->snp, least->microcode));
 }
 
+/* Vectors of version 5: reports before it mitigate nothing that they say. */
+static bool
+policy_mitigations(
+    struct examined *x, const char *name, uint64_t seen, int64_t least)
+{
+	if (least == 0)
+		return true;
+	return check(x, x->r.version >= 5 && ((uint64_t)least & ~seen) == 0,
+	    name, CODE_POLICY,
+	    verdict_format(x->v, "%#llx", (unsigned long long)seen),
+	    verdict_format(x->v, "%#llx", (unsigned long long)least));
+}
+
 static bool
 policy_firmware(struct examined *x)
 {
@@ -320,16 +356,11 @@ policy_firmware(struct examined *x)
 			x->v, "%#llx", (unsigned long long)r->platform_info),
 		    verdict_format(
 			x->v, "%#llx", (unsigned long long)s->platform_info));
-	if (s->min_launch_mitigation != 0)
-		held &= check(x,
-		    r->version >= 5 && ((uint64_t)s->min_launch_mitigation &
-					   ~r->launch_mitigation) == 0,
-		    "snp.policy_mitigation", CODE_POLICY,
-		    verdict_format(x->v, "%#llx",
-			(unsigned long long)r->launch_mitigation),
-		    verdict_format(x->v, "%#llx",
-			(unsigned long long)s->min_launch_mitigation));
-	return held;
+	held &= policy_mitigations(x, "snp.policy_mitigation",
+	    r->launch_mitigation, s->min_launch_mitigation);
+	return policy_mitigations(x, "snp.policy_current_mitigation",
+		   r->current_mitigation, s->min_current_mitigation) &&
+	       held;
 }
 
 static bool

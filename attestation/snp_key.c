@@ -19,18 +19,20 @@ static const uint8_t oid_snp[] = {AMD_ARC, 3, 3};
 static const uint8_t oid_microcode[] = {AMD_ARC, 3, 8};
 static const uint8_t oid_fmc[] = {AMD_ARC, 3, 9};
 static const uint8_t oid_hwid[] = {AMD_ARC, 4};
+static const uint8_t oid_csp[] = {AMD_ARC, 5};
 #define OID(name) bytes_of(name, sizeof(name))
 
 static const struct {
 	const char *name;
+	const char *root, *issuer[2]; /* common names; of VCEK, VLEK */
 	enum anchor_kind ark, ask, asvk;
 } lines[SNP_PRODUCTS] = {
-    [SNP_MILAN] = {"Milan", ANCHOR_AMD_ARK_MILAN, ANCHOR_AMD_ASK_MILAN,
-	ANCHOR_AMD_ASVK_MILAN},
-    [SNP_GENOA] = {"Genoa", ANCHOR_AMD_ARK_GENOA, ANCHOR_AMD_ASK_GENOA,
-	ANCHOR_AMD_ASVK_GENOA},
-    [SNP_TURIN] = {"Turin", ANCHOR_AMD_ARK_TURIN, ANCHOR_AMD_ASK_TURIN,
-	ANCHOR_AMD_ASVK_TURIN},
+    [SNP_MILAN] = {"Milan", "ARK-Milan", {"SEV-Milan", "SEV-VLEK-Milan"},
+	ANCHOR_AMD_ARK_MILAN, ANCHOR_AMD_ASK_MILAN, ANCHOR_AMD_ASVK_MILAN},
+    [SNP_GENOA] = {"Genoa", "ARK-Genoa", {"SEV-Genoa", "SEV-VLEK-Genoa"},
+	ANCHOR_AMD_ARK_GENOA, ANCHOR_AMD_ASK_GENOA, ANCHOR_AMD_ASVK_GENOA},
+    [SNP_TURIN] = {"Turin", "ARK-Turin", {"SEV-Turin", "SEV-VLEK-Turin"},
+	ANCHOR_AMD_ARK_TURIN, ANCHOR_AMD_ASK_TURIN, ANCHOR_AMD_ASVK_TURIN},
 };
 
 const char *
@@ -79,6 +81,23 @@ read_spl(const struct cert *leaf, struct bytes oid, uint8_t *out)
 	return true;
 }
 
+/* Parts 4 to 7 are not in use: zero where a leaf has them. */
+static bool
+spare_parts_are_zero(const struct cert *leaf)
+{
+	struct bytes ext;
+	uint8_t n;
+
+	for (uint8_t i = 4; i <= 7; i++) {
+		const uint8_t oid[] = {AMD_ARC, 3, i};
+
+		if (cert_extension(leaf, OID(oid), &ext) &&
+		    (!read_spl(leaf, OID(oid), &n) || n != 0))
+			return false;
+	}
+	return true;
+}
+
 static bool
 read_tcb(struct snp_key *k, struct fault *f)
 {
@@ -93,21 +112,31 @@ read_tcb(struct snp_key *k, struct fault *f)
 		return fault_set(f, FAULT_INVALID,
 		    "%s: no whole TCB in the certificate",
 		    k->kind == SNP_VLEK ? "VLEK" : "VCEK");
-	return true;
+	return spare_parts_are_zero(c) ||
+	       fault_set(f, FAULT_UNSUPPORTED,
+		   "the leaf's TCB has parts that are not known");
 }
 
-/* The chip's id: raw in the extension, shorter since Turin. A VLEK is of no
- * chip and must not name one. */
+/* The chip's id: raw in the extension, shorter since Turin. A VLEK is of a
+ * cloud provider and of no chip, and must say so. */
 static bool
 read_hwid(struct snp_key *k, struct fault *f)
 {
 	const size_t wanted = k->product == SNP_TURIN ? 8 : 64;
-	struct bytes ext;
+	struct bytes ext, csp;
 	bool there = cert_extension(&k->leaf, OID(oid_hwid), &ext);
+	bool named = cert_extension(&k->leaf, OID(oid_csp), &csp);
 
+	if (k->kind == SNP_VLEK && there)
+		return fault_set(
+		    f, FAULT_INVALID, "VLEK: the certificate names a chip");
 	if (k->kind == SNP_VLEK)
-		return !there || fault_set(f, FAULT_INVALID,
-				     "VLEK: the certificate names a chip");
+		return (named && csp.len > 2) ||
+		       fault_set(f, FAULT_INVALID,
+			   "VLEK: the certificate names no cloud provider");
+	if (named)
+		return fault_set(f, FAULT_INVALID,
+		    "VCEK: the certificate names a cloud provider");
 	if (!there || ext.len != wanted)
 		return fault_set(f, FAULT_INVALID,
 		    "VCEK: no chip id of %zu bytes in the certificate", wanted);
@@ -186,6 +215,13 @@ walk(struct snp_key *k, EVP_PKEY *root_key, struct fault *f)
 	uint8_t spki[32];
 	bool held;
 
+	/* By name and, below, by key: a test root's issuers are any. */
+	if (!cert_is_named(&k->root, lines[k->product].root) ||
+	    !cert_is_named(&k->issuer, lines[k->product].issuer[k->kind]))
+		return fault_set(f, FAULT_UNTRUSTED,
+		    "the chain is not named as that of %s leafs of %s",
+		    k->kind == SNP_VLEK ? "VLEK" : "VCEK",
+		    lines[k->product].name);
 	if (!cert_check_anchor(
 		&k->root, root_key, k->anchors, lines[k->product].ark, f) ||
 	    !cert_check_link(

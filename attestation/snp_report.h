@@ -64,6 +64,9 @@ enum {
 	SNP_POLICY_CIPHERTEXT_HIDING = 24
 };
 enum { SNP_PLATFORM_SMT = 0, SNP_PLATFORM_CIPHERTEXT_HIDING = 4 };
+/* Bits that have a meaning; the others are reserved. */
+#define SNP_POLICY_KNOWN ((UINT64_C(1) << 26) - 1)
+#define SNP_PLATFORM_KNOWN UINT64_C(0xbf)
 
 /* Exactly one report. INVALID, or UNSUPPORTED for a version or signature
  * algorithm that is not known. What no signature covers must be zero. */

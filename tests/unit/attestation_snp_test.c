@@ -29,7 +29,8 @@ struct maker {
 	uint8_t hwid[64];
 	const char *leaf_name;
 	struct bytes product; /* DER */
-	uint8_t snp_spl;
+	uint8_t snp_spl, spare_part;
+	bool names_chip, names_cloud;
 	int64_t until; /* of the leaf */
 	struct policy policy;
 };
@@ -39,6 +40,7 @@ enum {
 	AT_POLICY = 0x08,
 	AT_VMPL = 0x30,
 	AT_CURRENT_TCB = 0x38,
+	AT_PLATFORM = 0x40,
 	AT_FLAGS = 0x48,
 	AT_MEASUREMENT = 0x90,
 	AT_HOST_DATA = 0xc0,
@@ -104,7 +106,9 @@ make_leaf(struct maker *m)
 {
 	static const uint8_t zero[] = {2, 1, 0}, boot[] = {2, 1, 9};
 	static const uint8_t ucode[] = {2, 1, 0x48};
+	static const uint8_t cloud[] = {0x16, 4, 'c', 'n', '=', 'x'};
 	const uint8_t snp[] = {2, 1, m->snp_spl};
+	const uint8_t spare[] = {2, 1, m->spare_part};
 	struct forge_wish w = {.name = m->leaf_name,
 	    .curve = "P-384",
 	    .serial = 7,
@@ -119,8 +123,14 @@ make_leaf(struct maker *m)
 	EXT(2, "3.2", zero, 3);
 	EXT(3, "3.3", snp, 3);
 	EXT(4, "3.8", ucode, 3);
-	if (strcmp(m->leaf_name, "SEV-VCEK") == 0) {
+	if (m->names_chip) {
 		EXT(5, "4", m->hwid, 64);
+	}
+	if (m->names_cloud) {
+		EXT(6, "5", cloud, sizeof(cloud));
+	}
+	if (m->spare_part != 0) {
+		EXT(7, "3.5", spare, 3);
 	}
 	forged_free(&m->leaf);
 	forge(&m->leaf, &m->ask, &w);
@@ -144,6 +154,7 @@ start(void **state)
 	m->leaf_name = "SEV-VCEK";
 	m->product = bytes_of(genoa, sizeof(genoa));
 	m->snp_spl = 0x15;
+	m->names_chip = true;
 	memset(m->hwid, 0x5a, 64);
 	m->report[AT_VERSION] = 3;
 	m->report[AT_POLICY + 2] = 0x03;
@@ -251,14 +262,70 @@ test_sound(void **state)
 	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.reserved");
 	memset(m->report + AT_CPUID, 0, 3);
 	holds(judge(m));
+}
+
+/* The same key as the ASK's, under the name that issues VLEKs. */
+static void
+make_vlek(struct maker *m)
+{
+	forged_free(&m->ask);
+	authority(&m->ask, &m->ark, "SEV-VLEK-Genoa", 2, roots.ask, roots.ark);
 	m->leaf_name = "SEV-VLEK";
+	m->names_chip = false;
+	m->names_cloud = true;
 	make_leaf(m);
 	m->report[AT_FLAGS] = 1 << 2;
 	anchors_test_set(m->anchors, ANCHOR_AMD_ASVK_GENOA, m->ask.x509);
 	memset(m->report + AT_CHIP_ID, 0, 64);
+}
+
+static void
+test_vlek(void **state)
+{
+	struct maker *m = *state;
+
+	make_vlek(m);
 	holds(judge(m));
 	m->policy.snp.allow_vlek = false;
 	refused(judge(m), VERDICT_FAILED, CODE_POLICY, "snp.policy_vlek");
+	m->policy.snp.allow_vlek = true;
+	m->report[AT_FLAGS] = 0;
+	refused(judge(m), VERDICT_FAILED, CODE_MISMATCH, "snp.signing_key");
+	m->report[AT_FLAGS] = 7 << 2;
+	refused(judge(m), VERDICT_FAILED, CODE_MISMATCH, "snp.signing_key");
+	m->report[AT_FLAGS] = 1 << 2;
+	m->names_cloud = false;
+	make_leaf(m);
+	refused(judge(m), VERDICT_FAILED, CODE_MALFORMED, "snp.leaf");
+	m->names_cloud = m->names_chip = true;
+	make_leaf(m);
+	refused(judge(m), VERDICT_FAILED, CODE_MALFORMED, "snp.leaf");
+}
+
+/* Each kind of leaf has its own issuer, and a root has its product's name. */
+static void
+test_issuer(void **state)
+{
+	struct maker *m = *state;
+
+	m->names_cloud = true;
+	make_leaf(m);
+	refused(judge(m), VERDICT_FAILED, CODE_MALFORMED, "snp.leaf");
+	m->names_cloud = false;
+	m->spare_part = 1;
+	make_leaf(m);
+	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.leaf");
+	m->spare_part = 0;
+	forged_free(&m->ask);
+	authority(&m->ask, &m->ark, "SEV-VLEK-Genoa", 2, roots.ask, roots.ark);
+	make_leaf(m);
+	refused(judge(m), VERDICT_FAILED, CODE_UNTRUSTED, "snp.chain");
+	forged_free(&m->ark);
+	authority(&m->ark, NULL, "ARK-Milan", 1, roots.ark, roots.ark);
+	forged_free(&m->ask);
+	authority(&m->ask, &m->ark, "SEV-Genoa", 2, roots.ask, roots.ark);
+	make_leaf(m);
+	refused(judge(m), VERDICT_FAILED, CODE_UNTRUSTED, "snp.chain");
 }
 
 static void
@@ -341,10 +408,35 @@ test_reserved(void **state)
 	holds(judge(m));
 }
 
+/* Between the parts of each TCB nothing may stand. */
+static void
+test_reserved_tcb(void **state)
+{
+	static const int at[] = {
+	    AT_CURRENT_TCB, AT_REPORTED_TCB, AT_COMMITTED_TCB, AT_LAUNCH_TCB};
+	struct maker *m = *state;
+
+	for (size_t i = 0; i < 4; i++)
+		for (int j = 2; j < 6; j++) {
+			m->report[at[i] + j] = 1;
+			refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED,
+			    "snp.reserved");
+			m->report[at[i] + j] = 0;
+		}
+	holds(judge(m));
+}
+
 static void
 test_versions_in_order(void **state)
 {
 	struct maker *m = *state;
+
+	m->report[AT_LAUNCH_TCB + 6] = 0x16;
+	refused(judge(m), VERDICT_FAILED, CODE_MISMATCH, "snp.launch_tcb");
+	m->report[AT_LAUNCH_TCB + 6] = 0x14;
+	holds(judge(m));
+	m->report[AT_LAUNCH_TCB + 6] = 0x15;
+	m->report[AT_LAUNCH_TCB + 7] = 0x40;
 
 	m->report[AT_COMMITTED_TCB + 7] = 0x49;
 	refused(judge(m), VERDICT_FAILED, CODE_MISMATCH, "snp.committed_tcb");
@@ -437,6 +529,19 @@ test_guest(void **state)
 	m->report[AT_POLICY + 2] = 0x01;
 	refused(
 	    judge(m), VERDICT_FAILED, CODE_MALFORMED, "snp.policy_reserved");
+	m->report[AT_POLICY + 2] = 0x03;
+	m->report[AT_POLICY + 3] = 0x04;
+	refused(
+	    judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.policy_reserved");
+	m->report[AT_POLICY + 3] = 0x03;
+	holds(judge(m));
+	m->report[AT_POLICY + 3] = 0;
+	m->report[AT_PLATFORM] = 0x40;
+	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED,
+	    "snp.platform_reserved");
+	m->report[AT_PLATFORM] = 0xbf;
+	holds(judge(m));
+	m->report[AT_PLATFORM] = 0;
 	m->report[AT_POLICY + 2] = 0x07;
 	refused(judge(m), VERDICT_FAILED, CODE_POLICY,
 	    "snp.policy_migration_agent");
@@ -504,6 +609,9 @@ main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, start, end)
 	const struct CMUnitTest tests[] = {
 	    T(test_sound),
+	    T(test_vlek),
+	    T(test_issuer),
+	    T(test_reserved_tcb),
 	    T(test_format),
 	    T(test_signature),
 	    T(test_key_of_report),
