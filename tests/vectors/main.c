@@ -354,6 +354,29 @@ run_folder(struct run *r, const char *below)
 	free(names);
 }
 
+static size_t
+number(int argc, char **argv, int at, size_t otherwise)
+{
+	uint64_t n;
+
+	return argc > at && text_to_u64(text_of(argv[at]), &n) ? (size_t)n
+							       : otherwise;
+}
+
+static int
+mutate(int argc, char **argv)
+{
+	struct vector_mutation how = {
+	    .only = argc > 3 ? argv[3] : NULL,
+	    .stride = number(argc, argv, 4, 1),
+	    .first = number(argc, argv, 5, 0),
+	};
+
+	if (how.stride == 0)
+		how.stride = 1;
+	return vector_mutate_all(argv[2], &how) ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -361,14 +384,11 @@ main(int argc, char **argv)
 	size_t i, passed = 0, failed = 0;
 
 	if (argc >= 3 && strcmp(argv[1], "--mutate") == 0)
-		return vector_mutate_all(argv[2], argc > 3 ? argv[3] : NULL,
-			   argc > 4 ? strtoul(argv[4], NULL, 10) : 1)
-			   ? 0
-			   : 1;
+		return mutate(argc, argv);
 	if (argc != 2) {
 		fprintf(stderr,
 		    "usage: vectors FOLDER\n"
-		    "       vectors --mutate FOLDER [KIND [STRIDE]]\n");
+		    "       vectors --mutate FOLDER [KIND [STRIDE [FIRST]]]\n");
 		return 2;
 	}
 	r.a = arena_new();

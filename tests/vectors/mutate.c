@@ -32,6 +32,10 @@ struct mutant {
 	struct bytes whole; /* the file, unchanged */
 	size_t at;
 	bool cut;
+	/* A chain or token that did not change need not be verified again; it
+	 * is found by its bytes, so one that did change is. */
+	struct nvidia_kept *kept;
+	struct nras_kept *tokens;
 };
 
 /* Where a change cannot matter, and why. */
@@ -260,7 +264,9 @@ still_accepted(
 	    .a = a,
 	    .id = "mutant",
 	    .files = files,
-	    .change = m->path != NULL ? &change : NULL};
+	    .change = m->path != NULL ? &change : NULL,
+	    .kept = m->kept,
+	    .tokens = m->tokens};
 
 	return m->kind->run_case(&x);
 }
@@ -290,7 +296,8 @@ try_one(struct mutant *m, struct count *n)
 }
 
 static void
-mutate_file(struct mutant *m, size_t len, size_t stride, struct count *n)
+mutate_file(struct mutant *m, size_t len, const struct vector_mutation *how,
+    struct count *n)
 {
 	char *full = NULL, *text = NULL;
 	struct arena *a = arena_new();
@@ -300,7 +307,7 @@ mutate_file(struct mutant *m, size_t len, size_t stride, struct count *n)
 	full = arena_printf(a, "%s/%s", m->folder, m->path);
 	if (file_read(full, INDEX_MAX_BYTES, &text, &got, &f) && got == len) {
 		m->whole = bytes_of(text, len);
-		for (m->at = 0; m->at < len; m->at += stride) {
+		for (m->at = how->first; m->at < len; m->at += how->stride) {
 			m->cut = false;
 			try_one(m, n);
 			m->cut = true;
@@ -321,16 +328,19 @@ is_real(const struct mutant *m)
 	       !json_is_true(json_object_get(m->c, "derived"));
 }
 
-/* Anchors are what is trusted, not what is judged. */
+/* Anchors are what is trusted, not what is judged, but for AMD's: there the
+ * chain that a host hands over stands beside them. */
 static bool
 is_judged(const char *path)
 {
 	return strstr(path, "root") == NULL &&
-	       strncmp(path, "anchors/", 8) != 0;
+	       (strncmp(path, "anchors/", 8) != 0 ||
+		   strncmp(path, "anchors/amd-", 12) == 0);
 }
 
 static void
-mutate_case(struct mutant *m, size_t stride, struct count *n)
+mutate_case(
+    struct mutant *m, const struct vector_mutation *how, struct count *n)
 {
 	const char *id = json_string_value(json_object_get(m->c, "id"));
 	struct vector_files files = {.count = 0};
@@ -341,7 +351,7 @@ mutate_case(struct mutant *m, size_t stride, struct count *n)
 		for (size_t i = 0; i < files.count; i++) {
 			m->path = files.path[i];
 			if (is_judged(m->path) && files.len[i] > 0)
-				mutate_file(m, files.len[i], stride, n);
+				mutate_file(m, files.len[i], how, n);
 		}
 		printf("%-20s %-32s %zu files\n", m->kind->kind,
 		    id != NULL ? id : "-", files.count);
@@ -351,10 +361,16 @@ mutate_case(struct mutant *m, size_t stride, struct count *n)
 }
 
 static void
-mutate_kind(const char *folder, const struct vector_kind *k, size_t stride,
-    struct count *n)
+mutate_kind(const char *folder, const struct vector_kind *k,
+    const struct vector_mutation *how, struct count *n)
 {
-	struct mutant m = {.folder = folder, .index = k->index, .kind = k};
+	struct nvidia_kept kept = {.next = 0};
+	struct nras_kept tokens = {.count = 0};
+	struct mutant m = {.folder = folder,
+	    .index = k->index,
+	    .kind = k,
+	    .kept = &kept,
+	    .tokens = &tokens};
 	struct arena *a = arena_new();
 	struct fault f = {0};
 	json_t *doc = NULL;
@@ -368,24 +384,25 @@ mutate_kind(const char *folder, const struct vector_kind *k, size_t stride,
 		m.doc = doc;
 		for (size_t i = 0; i < json_array_size(doc); i++) {
 			m.c = json_array_get(doc, i);
-			mutate_case(&m, stride, n);
+			mutate_case(&m, how, n);
 		}
 	}
+	nvidia_kept_clear(&kept);
 	json_free(&doc);
 	mem_free(text);
 	arena_free(&a);
 }
 
 bool
-vector_mutate_all(const char *folder, const char *only, size_t stride)
+vector_mutate_all(const char *folder, const struct vector_mutation *how)
 {
+	const char *only = how->only;
 	struct count n = {.tried = 0};
 
 	for (size_t i = 0; i < vector_kind_count; i++)
 		if (only == NULL || strcmp(only, "all") == 0 ||
 		    strcmp(only, vector_kinds[i].kind) == 0)
-			mutate_kind(folder, &vector_kinds[i],
-			    stride > 0 ? stride : 1, &n);
+			mutate_kind(folder, &vector_kinds[i], how, &n);
 	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
 		if (n.by[i] > 0)
 			printf("%9zu in %s: %s\n", n.by[i], outside[i].path,

@@ -24,6 +24,7 @@ vector_nras(struct vector *x)
 		return vector_fail(x, "the nonce is not 32 bytes");
 	r.nonce = bytes_of(nonce, sizeof(nonce));
 	r.devices = json_integer_value(json_object_get(x->c, "devices"));
+	r.kept = x->tokens;
 	verdict_init(&v, x->a, r.now_ms);
 	if (verdict_check_fault(&v,
 		json_read((struct text){(const char *)answer.at, answer.len},

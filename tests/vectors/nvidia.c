@@ -38,6 +38,7 @@ setup_read(struct vector *x, const char *nonce, struct setup *s)
 	const json_t *crls = json_object_get(x->c, "crls");
 
 	s->rules.anchors = s->anchors;
+	s->rules.kept = x->kept;
 	s->rules.revocation.lists = s->lists;
 	if (!anchors_read(x, s->anchors) || !vector_time(x, &s->rules.now_ms))
 		return false;

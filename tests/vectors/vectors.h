@@ -11,6 +11,8 @@
 #include <jansson.h>
 
 #include "attestation/anchors.h"
+#include "attestation/nras.h"
+#include "attestation/nvidia.h"
 #include "attestation/policy.h"
 #include "attestation/verdict.h"
 #include "base/mem.h"
@@ -29,6 +31,8 @@ struct vector {
 	bool skipped;	    /* nothing to hold against */
 	struct vector_files *files;	    /* notes what is read, or NULL */
 	const struct vector_change *change; /* made while reading, or NULL */
+	struct nvidia_kept *kept; /* chains found good before, or NULL */
+	struct nras_kept *tokens; /* signatures found good before, or NULL */
 };
 
 /* The files that a case reads, and one change to one of them. */
@@ -98,9 +102,16 @@ bool vector_privatemode_single(struct vector *x);
 bool vector_aci(struct vector *x);
 bool vector_answer(struct vector *x);
 
-/* Flips and cuts of every file of the accepted real cases (mutate.c). Prints
- * what was tried; false if a change was accepted that is not known to lie
- * outside everything signed. `stride` 1 tries every byte. */
-bool vector_mutate_all(const char *folder, const char *only, size_t stride);
+/* Flips and cuts of every file of the accepted real cases (mutate.c), of all
+ * kinds or `only` one, at bytes first, first + stride, ...: a stride of 1 tries
+ * every byte, and N runs with a stride of N share the work. Prints what was
+ * tried; false if a change was accepted that is not known to lie outside
+ * everything signed. */
+struct vector_mutation {
+	const char *only;
+	size_t stride;
+	size_t first;
+};
+bool vector_mutate_all(const char *folder, const struct vector_mutation *how);
 
 #endif
