@@ -29,7 +29,7 @@ struct doctor {
 	struct offer offer;
 	bool have_identity;
 	bool have_offer;
-	bool have_date;	 /* assay-auth told the time */
+	bool have_date;	  /* assay-auth told the time */
 	int64_t ahead_ms; /* by which our clock is ahead of it */
 	/* the check under way */
 	struct loop *loop;
@@ -45,9 +45,9 @@ static void
 note_date(struct doctor *d, const char *date)
 {
 	struct tm at = {0};
-	const char *end =
-	    date != NULL ? strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &at)
-			 : NULL;
+	const char *end = date != NULL
+			      ? strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &at)
+			      : NULL;
 
 	d->have_date = end != NULL && *end == '\0';
 	d->ahead_ms = clock_unix_ms() - (int64_t)timegm(&at) * 1000;

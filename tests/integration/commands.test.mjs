@@ -2,11 +2,16 @@
 // Promise: who runs a provider or the gateway can see from the command line how
 // things stand, in words for people and in JSON for scripts.
 import assert from "node:assert/strict";
+import { execFile as execFileWithCallback } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
+import http from "node:http";
 import path from "node:path";
+import { promisify } from "node:util";
 import { after, before, describe, test } from "node:test";
 import { Assay, BUILD, run, until } from "./harness.mjs";
 
+const execFile = promisify(execFileWithCallback);
 const MODEL = "lovelace:seen";
 let assay, daemon, key, options;
 
@@ -52,6 +57,23 @@ describe("assay-provider", () => {
 			"--offer.file=/nonexistent/offer.json"])
 			.then(() => "", (error) => error.message);
 		assert.match(text, /status 1/);
+	});
+
+	test("doctor says that the clock is wrong", async () => {
+		const auth = http.createServer((request, response) => {
+			response.setHeader("date",
+				new Date(Date.now() - 3600_000).toUTCString());
+			response.end("{}");
+		}).listen(0, "127.0.0.1");
+		await once(auth, "listening");
+		const url = `http://127.0.0.1:${auth.address().port}`;
+		const { stdout } = await execFile(
+			path.join(BUILD, "assay-provider"),
+			["doctor", ...options.filter((one) =>
+				!/^--auth\.(url|ca)=/.test(one)), `--auth.url=${url}`])
+			.then(() => ({ stdout: "" }), (error) => error);
+		auth.close();
+		assert.match(stdout, /^FAIL {2}clock agrees with assay-auth: this machine is (3599|360\d) s ahead of/m);
 	});
 
 	test("a settings file is held to the table that printed it", async () => {
