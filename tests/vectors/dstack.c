@@ -59,6 +59,41 @@ never_used(struct vector *x, const struct dstack_log *log)
 }
 
 static bool
+is_event(const struct dstack_event *e, const json_t *said)
+{
+	const char *name = json_string_value(json_object_get(said, "event"));
+	const char *payload =
+	    json_string_value(json_object_get(said, "payload"));
+	size_t size = 2 * e->payload.len + 1;
+	char *hex = mem_new(size);
+	bool is;
+
+	hex_encode(e->payload, hex);
+	is = name != NULL && payload != NULL && text_is(e->name, name) &&
+	     strcmp(hex, payload) == 0;
+	mem_free(hex);
+	return is;
+}
+
+/* What the case says that the runtime events are, one by one. */
+static bool
+same_events(struct vector *x, const struct dstack_log *log)
+{
+	const json_t *list = json_object_get(x->c, "runtime_events");
+	size_t i, seen = 0;
+
+	if (list == NULL)
+		return true;
+	for (i = 0; i < log->events; i++)
+		if (log->event[i].type == DSTACK_RUNTIME_EVENT &&
+		    !is_event(&log->event[i], json_array_get(list, seen++)))
+			return vector_fail(
+			    x, "runtime event %zu is another", seen - 1);
+	return seen == json_array_size(list) ||
+	       vector_fail(x, "%zu runtime events", seen);
+}
+
+static bool
 compose_judge(struct vector *x, const struct dstack_log *log, struct verdict *v)
 {
 	const char *path = vector_string(x, "app_compose");
@@ -97,7 +132,8 @@ vector_dstack(struct vector *x)
 		ok = registers_judge(x, &log, &f);
 		verdict_check_fault(
 		    &v, ok, "dstack.registers", SOURCE_HARDWARE, &f);
-		if (!never_used(x, &log) || !compose_judge(x, &log, &v))
+		if (!never_used(x, &log) || !same_events(x, &log) ||
+		    !compose_judge(x, &log, &v))
 			return false;
 	}
 	verdict_conclude(&v);
@@ -119,19 +155,29 @@ vector_dstack_compose(struct vector *x)
 	    "dstack.compose", vector_string(x, "expect"));
 }
 
+/* The nonce that was asked for, or else the one that is there. */
+static bool
+actions_hold(struct vector *x, const char *text, struct fault *f)
+{
+	struct text report = text_of(vector_string(x, "report_data"));
+	struct text asked = text_of(vector_string(x, "nonce"));
+	uint8_t seen[64], nonce[BINDING_NONCE];
+
+	if (text == NULL || report.len != 2 * sizeof(seen) ||
+	    !hex_decode(report, seen, sizeof(seen), NULL))
+		return fault_set(f, FAULT_INVALID, "no actions or report data");
+	memcpy(nonce, seen + 32, sizeof(nonce));
+	return (asked.len == 0 || binding_nonce_read(asked, nonce, f)) &&
+	       binding_actions_hold(seen, text_of(text), nonce, f);
+}
+
 bool
 vector_dstack_actions(struct vector *x)
 {
-	const char *report = vector_string(x, "report_data");
 	char *text = json_dumps(json_object_get(x->c, "actions"), JSON_COMPACT);
-	uint8_t seen[64];
 	struct fault f = {0};
-	bool ok;
+	bool ok = actions_hold(x, text, &f);
 
-	if (report == NULL || text == NULL ||
-	    !hex_decode(text_of(report), seen, sizeof(seen), NULL))
-		return vector_fail(x, "no actions or report data");
-	ok = binding_actions_hold(seen, text_of(text), seen + 32, &f);
 	free(text);
 	return vector_expect_plain(x, ok, verdict_code_of_fault(&f),
 	    "dstack.actions", vector_string(x, "expect"));

@@ -71,9 +71,20 @@ member_is(struct vector *x, const struct sealed_member *m, const char *value,
 	return same || vector_fail(x, "member %u: another value", m->sequence);
 }
 
+/* A case in which everything must hold, unless it says otherwise. */
+static bool
+as_expected(struct vector *x, bool held)
+{
+	const char *expect = vector_string(x, "expect");
+
+	if (expect == NULL || strcmp(expect, "accept") == 0)
+		return held;
+	return vector_expect_plain(x, held, CODE_TAMPERED, "whole", expect);
+}
+
 /* The whole exchange: each member in its place, both ways. */
-bool
-vector_privatemode(struct vector *x)
+static bool
+exchange_opens(struct vector *x)
 {
 	const json_t *sealed = json_object_get(x->c, "request_encrypted");
 	const json_t *plain = json_object_get(x->c, "request_plain");
@@ -104,7 +115,14 @@ vector_privatemode(struct vector *x)
 			json_object_get(o, "plain")))
 			return false;
 	}
-	return json_array_size(order) > 0 && json_array_size(response) > 0;
+	return (json_array_size(order) > 0 && json_array_size(response) > 0) ||
+	       vector_fail(x, "an exchange without values");
+}
+
+bool
+vector_privatemode(struct vector *x)
+{
+	return as_expected(x, exchange_opens(x));
 }
 
 bool
@@ -193,7 +211,8 @@ receipt_holds(struct vector *x)
 	if (document == NULL ||
 	    !aci_receipt_read(x->a, text_of(document), keyset, &r, &f))
 		return vector_fail(x, "receipt: %s", f.why);
-	if (strcmp(r.session_id, vector_string(x, "session_id")) != 0 ||
+	if (!text_equal(text_of(r.session_id),
+		text_of(vector_string(x, "session_id"))) ||
 	    !r.upstream_verified)
 		return vector_fail(x, "receipt: another session");
 	/* Any byte of what is signed: the receipt no longer holds. */
@@ -206,8 +225,8 @@ receipt_holds(struct vector *x)
 	return true;
 }
 
-bool
-vector_aci(struct vector *x)
+static bool
+aci_holds(struct vector *x)
 {
 	const json_t *list = json_object_get(x->c, "statements");
 	const char *signed_text = vector_string(x, "receipt_signing_input");
@@ -230,4 +249,10 @@ vector_aci(struct vector *x)
 	       canonical_stays(x, "receipt_signing_input") &&
 	       canonical_stays(x, "e2ee_request_aad") &&
 	       canonical_stays(x, "e2ee_response_aad") && receipt_holds(x);
+}
+
+bool
+vector_aci(struct vector *x)
+{
+	return as_expected(x, aci_holds(x));
 }

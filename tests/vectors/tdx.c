@@ -6,33 +6,52 @@
 
 #include "tests/vectors/vectors.h"
 
-/* Status and advisories of an accepted quote must be the ones stated. */
+static bool
+stated(const json_t *list, const char *advisory)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, one)
+	{
+		const char *id = json_string_value(one);
+
+		if (id != NULL && strcmp(id, advisory) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+same_advisories(struct vector *x, const struct verdict *v)
+{
+	const json_t *list = json_object_get(x->c, "advisories");
+	size_t i;
+
+	if (list == NULL)
+		return true;
+	if (json_array_size(list) != v->advisory_count)
+		return vector_fail(x, "%zu advisories, expected %zu",
+		    v->advisory_count, json_array_size(list));
+	for (i = 0; i < v->advisory_count; i++)
+		if (!stated(list, v->advisories[i]))
+			return vector_fail(x, "advisory %s was not expected",
+			    v->advisories[i]);
+	return true;
+}
+
+/* Status and advisories of an accepted quote must be those that the case
+ * states, if it states any. */
 static bool
 same_status(struct vector *x, const struct verdict *v)
 {
 	const char *status = vector_string(x, "status");
-	const json_t *list = json_object_get(x->c, "advisories");
-	size_t i, k;
 
-	if (status == NULL || v->status == NULL ||
-	    strcmp(status, v->status) != 0)
+	if (status != NULL &&
+	    (v->status == NULL || strcmp(status, v->status) != 0))
 		return vector_fail(x, "status %s, expected %s",
-		    v->status != NULL ? v->status : "(none)",
-		    status != NULL ? status : "(none)");
-	if (json_array_size(list) != v->advisory_count)
-		return vector_fail(x, "%zu advisories, expected %zu",
-		    v->advisory_count, json_array_size(list));
-	for (i = 0; i < v->advisory_count; i++) {
-		for (k = 0; k < v->advisory_count; k++)
-			if (strcmp(v->advisories[i],
-				json_string_value(json_array_get(list, k))) ==
-			    0)
-				break;
-		if (k == v->advisory_count)
-			return vector_fail(x, "advisory %s was not expected",
-			    v->advisories[i]);
-	}
-	return true;
+		    v->status != NULL ? v->status : "(none)", status);
+	return same_advisories(x, v);
 }
 
 static bool
