@@ -71,10 +71,13 @@ vector_note(struct vector *x, const char *path, struct bytes *b)
 bool
 vector_file(struct vector *x, const char *path, struct bytes *out)
 {
-	char *at = NULL, *full = arena_printf(x->a, "%s/%s", x->folder, path);
+	char *at = NULL, *full;
 	struct fault f = {0};
 	size_t len;
 
+	if (path == NULL)
+		return vector_fail(x, "the case names no file as text");
+	full = arena_printf(x->a, "%s/%s", x->folder, path);
 	if (!file_read(full, FILE_MAX_BYTES, &at, &len, &f))
 		return vector_fail(x, "%s: %s", path, f.why);
 	*out = bytes_of(arena_copy(x->a, at, len), len);
@@ -270,6 +273,10 @@ run_kind(struct run *r, const struct vector_kind *k, const char *index,
 	    k->member != NULL ? json_object_get(doc, k->member) : doc;
 	size_t i;
 
+	/* Some write the list into an object. */
+	if (k->member == NULL && json_is_array(json_object_get(doc, "cases")))
+		cases = json_object_get(doc, "cases");
+
 	if (json_is_object(cases)) {
 		run_case(r, k, index, doc, cases, 0);
 		return;
@@ -278,10 +285,53 @@ run_kind(struct run *r, const struct vector_kind *k, const char *index,
 		run_case(r, k, index, doc, json_array_get(cases, i), i);
 }
 
+/* How far two paths go the same way, in whole names of folders. */
+static size_t
+folders_shared(const char *a, const char *b)
+{
+	size_t i, shared = 0;
+
+	for (i = 0; a[i] != '\0' && a[i] == b[i]; i++)
+		shared += a[i] == '/';
+	return shared;
+}
+
+static const char *
+file_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* The index that a kind reads and this one is laid out like: itself, or the
+ * nearest one of that name below the same top folder. NULL: none is. */
+static const char *
+index_like(const char *index)
+{
+	const char *best = NULL;
+	size_t i, shared, most = 0;
+
+	for (i = 0; i < vector_kind_count; i++) {
+		const char *known = vector_kinds[i].index;
+
+		if (strcmp(known, index) == 0)
+			return known;
+		shared = folders_shared(known, index);
+		if (strcmp(file_of(known), file_of(index)) == 0 &&
+		    shared > most) {
+			best = known;
+			most = shared;
+		}
+	}
+	return best;
+}
+
 static void
 run_index(struct run *r, const char *index)
 {
 	char *path = arena_printf(r->a, "%s/%s", r->folder, index), *at;
+	const char *like = index_like(index);
 	struct fault f = {0};
 	json_t *doc = NULL;
 	size_t i, len, ran = 0;
@@ -295,8 +345,8 @@ run_index(struct run *r, const char *index)
 		printf("FAILED %s: %s\n", index, f.why);
 		count_of(r, index)->failed++;
 	} else {
-		for (i = 0; i < vector_kind_count; i++)
-			if (strcmp(vector_kinds[i].index, index) == 0) {
+		for (i = 0; like != NULL && i < vector_kind_count; i++)
+			if (strcmp(vector_kinds[i].index, like) == 0) {
 				run_kind(r, &vector_kinds[i], index, doc);
 				ran++;
 			}
@@ -317,18 +367,6 @@ is_index(const char *name)
 	return n >= 10 && strcmp(name + n - 10, "cases.json") == 0;
 }
 
-/* Index files that are not called cases.json are named by their kinds. */
-static bool
-is_named_index(const char *index)
-{
-	size_t i;
-
-	for (i = 0; i < vector_kind_count; i++)
-		if (strcmp(vector_kinds[i].index, index) == 0)
-			return true;
-	return false;
-}
-
 static void
 run_folder(struct run *r, const char *below)
 {
@@ -346,7 +384,7 @@ run_folder(struct run *r, const char *below)
 			0) {
 			if (S_ISDIR(st.st_mode))
 				run_folder(r, rel);
-			else if (is_index(rel) || is_named_index(rel))
+			else if (is_index(rel) || index_like(rel) != NULL)
 				run_index(r, rel);
 		}
 		free(names[i]);
