@@ -42,10 +42,12 @@ listed(const struct vector *x, const char *name)
 {
 	const json_t *list = json_object_get(x->c, "failed_checks");
 
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (strncmp(json_string_value(json_array_get(list, i)), name,
-			strlen(name)) == 0)
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *one = json_string_value(json_array_get(list, i));
+
+		if (one != NULL && strncmp(one, name, strlen(name)) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -107,6 +109,8 @@ app_attest(struct vector *x, struct anchors *anchors)
 	struct bytes object;
 	struct verdict v;
 
+	if (environment == NULL)
+		return vector_fail(x, "the case names no environment");
 	r.allow_production = strcmp(environment, "production") == 0;
 	r.allow_development = strcmp(environment, "development") == 0;
 	if (!vector_anchor(x, anchors, ANCHOR_APPLE_APP_ATTEST,

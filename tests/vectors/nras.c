@@ -6,24 +6,32 @@
 #include "base/json.h"
 #include "tests/vectors/vectors.h"
 
-bool
-vector_nras(struct vector *x)
+/* A case of its own making names the certificate that its key set ends at. */
+static bool
+judge(struct vector *x, struct anchors *anchors)
 {
+	const char *root = vector_string(x, "root");
 	uint8_t nonce[32];
-	struct nras_rules r = {.anchors = anchors_pinned()};
+	struct nras_rules r = {.anchors = anchors};
 	struct bytes answer, jwks;
 	struct fault f = {0};
 	struct verdict v;
 	json_t *j = NULL;
 
 	if (!vector_member_file(x, "token", &answer) ||
-	    !vector_member_file(x, "jwks", &jwks) || !vector_time(x, &r.now_ms))
+	    !vector_member_file(x, "jwks", &jwks) ||
+	    !vector_time(x, &r.now_ms) ||
+	    (root != NULL &&
+		!vector_anchor(x, anchors, ANCHOR_NRAS_INTERMEDIATE, root)))
 		return false;
 	if (!hex_decode(
 		text_of(vector_string(x, "nonce")), nonce, sizeof(nonce), NULL))
 		return vector_fail(x, "the nonce is not 32 bytes");
 	r.nonce = bytes_of(nonce, sizeof(nonce));
-	r.devices = json_integer_value(json_object_get(x->c, "devices"));
+	r.devices = -1;
+	if (json_is_integer(json_object_get(x->c, "devices")))
+		r.devices =
+		    json_integer_value(json_object_get(x->c, "devices"));
 	r.kept = x->tokens;
 	verdict_init(&v, x->a, r.now_ms);
 	if (verdict_check_fault(&v,
@@ -35,4 +43,14 @@ vector_nras(struct vector *x)
 	json_free(&j);
 	verdict_conclude(&v);
 	return vector_expect(x, &v, vector_string(x, "expect"));
+}
+
+bool
+vector_nras(struct vector *x)
+{
+	struct anchors *anchors = anchors_test_new();
+	bool passed = judge(x, anchors);
+
+	anchors_test_free(&anchors);
+	return passed;
 }

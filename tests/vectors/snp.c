@@ -115,6 +115,22 @@ parses(struct vector *x)
 	       (snp_report_read(report, &r, &f) || vector_fail(x, "%s", f.why));
 }
 
+/* "signatures_alone": whether what was refused is genuine. */
+static bool
+genuine(struct vector *x, const struct verdict *v)
+{
+	static const char *const steps[] = {"snp.leaf_format", "snp.leaf",
+	    "snp.chain_format", "snp.chain", "snp.report_signature"};
+	const char *wanted = vector_string(x, "signatures_alone");
+
+	if (wanted == NULL || strcmp(wanted, "accept") != 0)
+		return true;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (v->failed != NULL && strcmp(v->failed, steps[i]) == 0)
+			return vector_fail(x, "refused by %s", steps[i]);
+	return true;
+}
+
 bool
 vector_snp(struct vector *x)
 {
@@ -133,7 +149,7 @@ vector_snp(struct vector *x)
 		p = strict(x, g.has_list);
 		verdict_init(&v, x->a, g.now);
 		judge(&g, whole ? &report : NULL, &p, &v);
-		passed = vector_expect(x, &v, vector_string(x, "expect"));
+		passed = vector_expect(x, &v, expect) && genuine(x, &v);
 	}
 	anchors_test_free(&g.anchors);
 	return passed;
