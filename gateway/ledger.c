@@ -3,7 +3,9 @@
  * Spool -> batch -> Postgres -> consume. One batch is asked at a time. While
  * Postgres is away the spool grows and is flushed to the disk each second. A
  * batch that Postgres refuses is asked again row by row, so that one bad row
- * can not hold up the rest: it alone is given up, in the log.
+ * can not hold up the rest: it alone is given up, in the log, after a few
+ * tries. (A row that comes just as a partition is made for its day is refused
+ * once and taken the next time.)
  */
 #include "gateway/ledger.h"
 
@@ -15,6 +17,8 @@
 
 #define SYNC_MS 1000
 #define PAUSE_MS 1000 /* after a failed batch */
+#define REFUSED_MS 200
+#define REFUSALS_MOST 3 /* of one row, then it is given up */
 #define ATTEMPTS_MAX 16
 #define RECORD_MAX 65536
 
@@ -182,8 +186,9 @@ struct ledger {
 	unsigned batch_now; /* 1 while looking for a row that is refused */
 	unsigned alone;	    /* rows still to be asked one by one */
 	int64_t flush_ms;
-	uint64_t last;	/* number of the newest record in the question */
-	unsigned asked; /* rows in it */
+	uint64_t last;	   /* number of the newest record in the question */
+	unsigned asked;	   /* rows in it */
+	unsigned refusals; /* of the row that is asked alone */
 	uint64_t given_up;
 	void (*on_drained)(void *arg);
 	void *drained_arg;
@@ -284,6 +289,12 @@ refused(struct ledger *x, const struct fault *f)
 		timer_start(x->flush, 0);
 		return;
 	}
+	if (++x->refusals < REFUSALS_MOST) {
+		spool_rewind(x->spool);
+		timer_start(x->flush, REFUSED_MS);
+		return;
+	}
+	x->refusals = 0;
 	x->given_up++;
 	log_error(&x->log, "ledger_row_given_up",
 	    LOG_INT("record", (int64_t)x->last), LOG_STR("why", f->why));
@@ -308,6 +319,7 @@ on_written(void *arg, const struct fault *f)
 		tell_drained(x);
 		return;
 	}
+	x->refusals = 0;
 	consume(x, x->last);
 	if (x->alone > 0 && --x->alone == 0)
 		x->batch_now = x->batch_most;
