@@ -227,7 +227,7 @@ sealed_open_ecdsa(struct arena *a, const uint8_t secret[32],
 static bool
 take_part(struct text *t, struct text *part)
 {
-	const char *colon = memchr(t->at, ':', t->len);
+	const char *colon = t->len > 0 ? memchr(t->at, ':', t->len) : NULL;
 
 	if (colon == NULL)
 		return false;
@@ -253,7 +253,7 @@ sealed_open_member(struct arena *a, const struct sealed_member *m,
 
 	if (value.len > (size_t)2 * SEALED_MAX || !take_part(&rest, id) ||
 	    !take_part(&rest, &nonce) || !take_part(&rest, &iv_text) ||
-	    memchr(rest.at, ':', rest.len) != NULL)
+	    (rest.len > 0 && memchr(rest.at, ':', rest.len) != NULL))
 		return fault_set(
 		    f, FAULT_INVALID, "sealed member has not four parts");
 	sealed = arena_alloc(a, rest.len / 2 + 1);
