@@ -330,10 +330,13 @@ number_json(int64_t n)
 	return n < 0 ? json_null() : json_integer(n);
 }
 
+/* To the nearest sixteenth: a binary fraction prints as short as it is. */
 static json_t *
 ms_json(int64_t us)
 {
-	return us < 0 ? json_null() : json_real((double)us / 1000);
+	int64_t sixteenths = (us * 16 + 500) / 1000;
+
+	return us < 0 ? json_null() : json_real((double)sixteenths / 16);
 }
 
 /* The sentence stays with the operator; the code is for everybody. */
@@ -404,16 +407,36 @@ describe_request(const struct request_row *r,
 
 /* -------------------------------------------------------------- decisions */
 
+/* The unverified by their verdicts; returns how many these were. */
+static unsigned
+rejected_verdicts(const struct route *r, json_t *j)
+{
+	unsigned told = 0;
+
+	for (size_t i = 0; i < ROUTE_UNVERIFIED; i++) {
+		if (r->unverified[i].count == 0)
+			continue;
+		told += r->unverified[i].count;
+		json_object_set_new(j, r->unverified[i].why,
+		    json_integer(r->unverified[i].count));
+	}
+	return told;
+}
+
 json_t *
 describe_rejected(const struct route *r)
 {
 	json_t *j = json_object();
 
 	for (int i = 1; i < REJECT_COUNT; i++) {
-		if (r->rejected[i] > 0)
+		unsigned left = r->rejected[i];
+
+		if (i == REJECT_NOT_VERIFIED)
+			left -= rejected_verdicts(r, j);
+		if (left > 0)
 			json_object_set_new(j,
 			    rejection_name((enum rejection)i),
-			    json_integer(r->rejected[i]));
+			    json_integer(left));
 	}
 	return j;
 }
@@ -435,6 +458,14 @@ choice_json(const struct route *r)
 	    r->is_newcomer, "because", r->because);
 }
 
+static const char *
+reason_of(const struct route_candidate *c)
+{
+	return c->rejection == REJECT_NOT_VERIFIED
+		   ? offer_unverified(c->offer)
+		   : rejection_name(c->rejection);
+}
+
 static json_t *
 candidate_json(const struct route_candidate *c)
 {
@@ -444,14 +475,14 @@ candidate_json(const struct route_candidate *c)
 	    c->offer->provider->did, "pool", pool_name(c->pool), "tier",
 	    tier_name(c->tier), "score", score_json(c->score), "quantization",
 	    c->offer->quantization, "newcomer", c->is_newcomer, "admissible",
-	    ok, "reason", ok ? NULL : rejection_name(c->rejection));
+	    ok, "reason", ok ? NULL : reason_of(c));
 }
 
 static json_t *
 rejected_json(const struct route_candidate *c)
 {
 	return json_pack("{s:s, s:s}", "did", c->offer->provider->did, "reason",
-	    rejection_name(c->rejection));
+	    reason_of(c));
 }
 
 static json_t *
