@@ -4,11 +4,30 @@
 -- d weighs 2^(d/7) units, so that a sum is divided by the weight of today when
 -- it is read. Sums are exact (numeric), so the order of events changes nothing.
 
-CREATE FUNCTION assay.evidence_weight(day date) RETURNS numeric
+CREATE FUNCTION assay.evidence_week(day date) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT greatest(day - date '2026-01-01', 0) / 7 $$;
+COMMENT ON FUNCTION assay.evidence_week(date) IS 'Weeks since the day from which weights are counted, 2026-01-01; what is older weighs as if of then.';
+
+-- A weight in two factors, unit * 65536 ^ era: units of one era add up as
+-- bigint, fast and exact.
+CREATE FUNCTION assay.evidence_unit(day date) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (ARRAY[1048576, 1157722, 1278228, 1411279, 1558178, 1720368, 1899440])
-           [mod(mod(day - date '2020-01-02', 7) + 7, 7) + 1]
-         * power(2::numeric, floor((day - date '2020-01-02') / 7.0))
+           [greatest(day - date '2026-01-01', 0) % 7 + 1]::bigint << assay.evidence_week(day) % 16
+$$;
+COMMENT ON FUNCTION assay.evidence_unit(date) IS 'What one event of that UTC day weighs within its era.';
+
+CREATE FUNCTION assay.evidence_era(day date) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT assay.evidence_week(day) / 16 $$;
+COMMENT ON FUNCTION assay.evidence_era(date) IS 'Which run of sixteen weeks that UTC day is in.';
+
+CREATE FUNCTION assay.evidence_era_unit(era integer) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT round(power(65536::numeric, era)) $$;
+COMMENT ON FUNCTION assay.evidence_era_unit(integer) IS 'What a unit of that era weighs in units of the first.';
+
+CREATE FUNCTION assay.evidence_weight(day date) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT assay.evidence_unit(day) * assay.evidence_era_unit(assay.evidence_era(day))
 $$;
 COMMENT ON FUNCTION assay.evidence_weight(date) IS 'What one event of that UTC day weighs, in units that double every seven days.';
 
@@ -77,7 +96,7 @@ CREATE TABLE assay.outcome_minute (
   slow integer NOT NULL DEFAULT 0,
   not_counted integer NOT NULL DEFAULT 0
 ) PARTITION BY RANGE (minute);
-CREATE INDEX outcome_minute_did ON assay.outcome_minute (did, minute DESC);
+CREATE INDEX outcome_minute_did ON assay.outcome_minute (did);
 COMMENT ON TABLE assay.outcome_minute IS 'Attempts added up as they are written: a row per batch, provider, task, model, buyer bucket and minute. Append-only, partitioned by day.';
 COMMENT ON COLUMN assay.outcome_minute.did IS 'The provider tried.';
 COMMENT ON COLUMN assay.outcome_minute.task IS 'The task.';
@@ -120,8 +139,8 @@ COMMENT ON COLUMN assay.verdict_new.task IS 'The task.';
 COMMENT ON COLUMN assay.verdict_new.canonical IS 'The model.';
 COMMENT ON COLUMN assay.verdict_new.account_id IS 'Who judged.';
 COMMENT ON COLUMN assay.verdict_new.at IS 'When the feedback was given (an edit counts on the same day).';
-COMMENT ON COLUMN assay.verdict_new.good IS 'To add: the part of one event that speaks for the provider; below zero where an edit takes it back.';
-COMMENT ON COLUMN assay.verdict_new.bad IS 'To add: the part that speaks against it.';
+COMMENT ON COLUMN assay.verdict_new.good IS 'To add, in hundredths: the part of one event that speaks for the provider; below zero where an edit takes it back.';
+COMMENT ON COLUMN assay.verdict_new.bad IS 'To add, in hundredths: the part that speaks against it.';
 
 CREATE TABLE assay.model_speed (
   day date NOT NULL,
@@ -152,6 +171,7 @@ CREATE TABLE assay.audit_result (
   detail text NOT NULL DEFAULT ''
 ) PARTITION BY RANGE (at);
 CREATE INDEX audit_result_pair ON assay.audit_result (did, task, canonical, at DESC);
+CREATE INDEX audit_result_failed ON assay.audit_result (at) WHERE NOT agrees;
 COMMENT ON TABLE assay.audit_result IS 'What was found on looking again: does the provider still serve what it stated? Partitioned by day.';
 COMMENT ON COLUMN assay.audit_result.did IS 'The provider looked at.';
 COMMENT ON COLUMN assay.audit_result.task IS 'The task.';
@@ -191,16 +211,48 @@ CREATE TABLE assay.verdict_evidence (
   account_id uuid NOT NULL,
   good numeric NOT NULL DEFAULT 0,
   bad numeric NOT NULL DEFAULT 0,
+  weight double precision,
   PRIMARY KEY (did, task, canonical, account_id)
 );
 CREATE INDEX verdict_evidence_rater ON assay.verdict_evidence (account_id);
-COMMENT ON TABLE assay.verdict_evidence IS 'Decayed sums of each buyer''s verdicts. Divide by assay.evidence_weight(today) for verdicts.';
+COMMENT ON TABLE assay.verdict_evidence IS 'Decayed sums of each buyer''s verdicts. Divide by assay.evidence_weight(today) for hundredths of verdicts.';
 COMMENT ON COLUMN assay.verdict_evidence.did IS 'The provider.';
 COMMENT ON COLUMN assay.verdict_evidence.task IS 'The task.';
 COMMENT ON COLUMN assay.verdict_evidence.canonical IS 'The model.';
 COMMENT ON COLUMN assay.verdict_evidence.account_id IS 'The buyer.';
 COMMENT ON COLUMN assay.verdict_evidence.good IS 'Weight of what speaks for the provider.';
 COMMENT ON COLUMN assay.verdict_evidence.bad IS 'Weight of what speaks against it.';
+COMMENT ON COLUMN assay.verdict_evidence.weight IS 'The rater''s, as in rater_weight: kept here, where it is read for every score. Null: not weighed yet.';
+
+CREATE TABLE assay.audit_new (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  at timestamptz NOT NULL,
+  agrees boolean NOT NULL
+);
+CREATE INDEX audit_new_at ON assay.audit_new (at);
+COMMENT ON TABLE assay.audit_new IS 'Audits that assay-reputation has not yet added to audit_evidence; normally nearly empty.';
+COMMENT ON COLUMN assay.audit_new.did IS 'As in audit_result.';
+COMMENT ON COLUMN assay.audit_new.task IS 'As in audit_result.';
+COMMENT ON COLUMN assay.audit_new.canonical IS 'As in audit_result.';
+COMMENT ON COLUMN assay.audit_new.at IS 'As in audit_result.';
+COMMENT ON COLUMN assay.audit_new.agrees IS 'As in audit_result.';
+
+CREATE TABLE assay.audit_evidence (
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  good numeric NOT NULL DEFAULT 0,
+  bad numeric NOT NULL DEFAULT 0,
+  PRIMARY KEY (did, task, canonical)
+);
+COMMENT ON TABLE assay.audit_evidence IS 'Decayed sums of audits. Divide by assay.evidence_weight(today) for audits.';
+COMMENT ON COLUMN assay.audit_evidence.did IS 'The provider.';
+COMMENT ON COLUMN assay.audit_evidence.task IS 'The task.';
+COMMENT ON COLUMN assay.audit_evidence.canonical IS 'The model.';
+COMMENT ON COLUMN assay.audit_evidence.good IS 'Weight of those that agreed.';
+COMMENT ON COLUMN assay.audit_evidence.bad IS 'Weight of those that did not.';
 
 CREATE TABLE assay.rater_weight (
   task text NOT NULL,
@@ -239,7 +291,43 @@ ALTER TABLE assay.score
 COMMENT ON COLUMN assay.score.silver_days IS 'UTC days in a row that closed at silver''s line or above.';
 COMMENT ON COLUMN assay.score.gold_days IS 'UTC days in a row that closed at gold''s line or above.';
 COMMENT ON COLUMN assay.score.closed_day IS 'The newest day that was closed for this pair.';
-CREATE INDEX score_closed ON assay.score (closed_day);
+CREATE INDEX score_closed ON assay.score (closed_day NULLS FIRST);
+
+-- Gateways read what changed since the version they know. A writer raises the
+-- area's version before it touches a score, and so holds the area's row until
+-- it commits: versions are committed in their order, without gaps that could
+-- be filled later.
+ALTER TABLE assay.score ADD COLUMN version bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN assay.score.version IS 'The version of area score in change that this row was last written in.';
+CREATE INDEX score_version ON assay.score (version);
+ALTER TABLE assay.change ADD COLUMN whole bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN assay.change.whole IS 'Who knows an older version than this must read all rows: some were deleted.';
+
+CREATE FUNCTION assay.score_begin() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+DECLARE v bigint;
+BEGIN
+  UPDATE assay.change SET version = version + 1,
+         whole = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN version + 1 ELSE whole END
+   WHERE area = 'score' RETURNING version INTO v;
+  PERFORM set_config('assay.score_version', v::text, true), pg_notify('assay_change', 'score');
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION assay.score_begin() IS 'Trigger: raises the version of area score before scores are written, and notifies assay_change.';
+
+CREATE FUNCTION assay.score_stamp() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.version := current_setting('assay.score_version');
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION assay.score_stamp() IS 'Trigger: the version in which a score is written.';
+
+DROP TRIGGER announce ON assay.score;
+CREATE TRIGGER announce BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON assay.score
+  FOR EACH STATEMENT EXECUTE FUNCTION assay.score_begin();
+CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON assay.score
+  FOR EACH ROW EXECUTE FUNCTION assay.score_stamp();
 
 CREATE TABLE assay.score_due (
   did text NOT NULL,
@@ -351,7 +439,8 @@ CREATE FUNCTION assay.attempt_counts(outcome assay.outcome, fault_code text) RET
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN outcome = 'served' THEN 1
               WHEN outcome IN ('failed', 'truncated') AND fault_code IN
-                ('provider_error', 'first_byte_timeout', 'stream_stalled', 'truncated') THEN -1
+                ('provider_error', 'first_byte_timeout', 'stream_stalled', 'truncated',
+                 'signature_invalid') THEN -1
               ELSE 0 END
 $$;
 COMMENT ON FUNCTION assay.attempt_counts(assay.outcome, text) IS '1: delivered; -1: the provider''s fault; 0: the buyer left, we drained, a refusal, a reset before any byte.';
@@ -415,13 +504,23 @@ BEGIN
   END IF;
   IF NEW.counts AND (events = 1 OR was <> NEW.value) THEN
     INSERT INTO assay.verdict_new VALUES (NEW.did, NEW.task, NEW.canonical, NEW.account_id, NEW.created_at,
-      (NEW.value - was) / 100, events - (NEW.value - was) / 100);
+      NEW.value - was, 100 * events - (NEW.value - was));
   END IF;
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION assay.count_verdict() IS 'Trigger: notes what a feedback, or an edit of it, adds to the evidence.';
 CREATE TRIGGER count_verdict AFTER INSERT OR UPDATE ON assay.feedback
   FOR EACH ROW EXECUTE FUNCTION assay.count_verdict();
+
+CREATE FUNCTION assay.count_audit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+BEGIN
+  INSERT INTO assay.audit_new VALUES (NEW.did, NEW.task, NEW.canonical, NEW.at, NEW.agrees);
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION assay.count_audit() IS 'Trigger: notes what an audit adds to the evidence.';
+CREATE TRIGGER count_audit AFTER INSERT ON assay.audit_result
+  FOR EACH ROW EXECUTE FUNCTION assay.count_audit();
 
 -- A hello or re-probe that no longer shows what this tunnel served before.
 CREATE FUNCTION assay.count_fingerprint() RETURNS trigger
@@ -442,43 +541,79 @@ CREATE TRIGGER count_fingerprint AFTER UPDATE ON assay.fingerprint FOR EACH ROW
         AND NEW.reason IN ('unknown_hash', 'claim_mismatch'))
   EXECUTE FUNCTION assay.count_fingerprint();
 
-CREATE FUNCTION assay.reputation_rebuild() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+-- Runs on one snapshot, beside gateways that go on writing: what they note
+-- meanwhile is not in it, stays in outcome_new, verdict_new and audit_new, and
+-- is added by the next tick. What is of a day to come waits there too.
+CREATE FUNCTION assay.reputation_rebuild(source text, today date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay
+SET work_mem = '512MB' AS $$
+DECLARE until timestamptz := (today + 1)::timestamp AT TIME ZONE 'UTC';
 BEGIN
-  -- Nobody may write an outcome or verdict meanwhile; gateways spool.
-  LOCK TABLE assay.outcome_new, assay.verdict_new IN SHARE ROW EXCLUSIVE MODE;
-  DELETE FROM assay.outcome_new;
-  DELETE FROM assay.verdict_new;
-  DELETE FROM assay.outcome_evidence;
-  DELETE FROM assay.verdict_evidence;
+  IF current_setting('transaction_isolation') <> 'repeatable read' THEN
+    RAISE EXCEPTION 'reputation_rebuild needs one snapshot: REPEATABLE READ';
+  END IF;
+  IF source NOT IN ('log', 'minutes') THEN
+    RAISE EXCEPTION 'reputation_rebuild sums log or minutes, not %', source;
+  END IF;
+  DELETE FROM assay.outcome_new WHERE minute < until;
+  DELETE FROM assay.verdict_new WHERE at < until;
+  DELETE FROM assay.audit_new WHERE at < until;
+  TRUNCATE assay.outcome_evidence, assay.verdict_evidence, assay.audit_evidence;
   -- Whether an answer was fast is judged when it is written, by the medians
-  -- published then; delivery is judged anew.
-  INSERT INTO assay.outcome_evidence
-    SELECT did, task, canonical, bucket,
-           sum(delivered * assay.evidence_weight(day)), sum(failed * assay.evidence_weight(day)),
-           sum(fast * assay.evidence_weight(day)), sum(slow * assay.evidence_weight(day))
-      FROM (SELECT did, task, canonical, bucket, assay.utc_day(created_at) AS day,
-                   count(*) FILTER (WHERE delivery > 0) AS delivered, count(*) FILTER (WHERE delivery < 0) AS failed,
-                   0 AS fast, 0 AS slow
-              FROM assay.attempt_evidence WHERE delivery <> 0 GROUP BY 1, 2, 3, 4, 5
-            UNION ALL
-            SELECT did, task, canonical, bucket, assay.utc_day(minute), 0, 0, sum(fast), sum(slow)
-              FROM assay.outcome_minute WHERE fast + slow > 0 GROUP BY 1, 2, 3, 4, 5) x
-     GROUP BY 1, 2, 3, 4;
+  -- published then; the log says anew what was delivered.
+  IF source = 'minutes' THEN
+    INSERT INTO assay.outcome_evidence
+      WITH days AS MATERIALIZED (
+        SELECT d::date AS day, assay.evidence_unit(d::date) AS unit, assay.evidence_era(d::date) AS era
+          FROM generate_series(date '2026-01-01', today, interval '1 day') d),
+      eras AS (
+        SELECT did, task, canonical, bucket, era, sum(delivered * unit) AS delivered,
+               sum(failed * unit) AS failed, sum(fast * unit) AS fast, sum(slow * unit) AS slow
+          FROM assay.outcome_minute m JOIN days ON day = greatest(assay.utc_day(minute), date '2026-01-01')
+         WHERE minute < until AND delivered + failed > 0 GROUP BY 1, 2, 3, 4, 5)
+      SELECT did, task, canonical, bucket,
+             sum(delivered * assay.evidence_era_unit(era)), sum(failed * assay.evidence_era_unit(era)),
+             sum(fast * assay.evidence_era_unit(era)), sum(slow * assay.evidence_era_unit(era))
+        FROM eras GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+  ELSE
+    INSERT INTO assay.outcome_evidence
+      SELECT did, task, canonical, bucket,
+             sum(delivered * assay.evidence_weight(day)), sum(failed * assay.evidence_weight(day)),
+             sum(fast * assay.evidence_weight(day)), sum(slow * assay.evidence_weight(day))
+        FROM (SELECT did, task, canonical, bucket, assay.utc_day(created_at) AS day,
+                     count(*) FILTER (WHERE delivery > 0) AS delivered, count(*) FILTER (WHERE delivery < 0) AS failed,
+                     0 AS fast, 0 AS slow
+                FROM assay.attempt_evidence WHERE delivery <> 0 AND created_at < until GROUP BY 1, 2, 3, 4, 5
+              UNION ALL
+              SELECT did, task, canonical, bucket, assay.utc_day(minute), 0, 0, sum(fast), sum(slow)
+                FROM assay.outcome_minute WHERE fast + slow > 0 AND minute < until GROUP BY 1, 2, 3, 4, 5) x
+       GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+  END IF;
   INSERT INTO assay.verdict_evidence
-    SELECT did, task, canonical, account_id,
-           sum(good * assay.evidence_weight(day)), sum((events - good) * assay.evidence_weight(day))
-      FROM (SELECT did, task, canonical, account_id, assay.utc_day(created_at) AS day,
-                   sum(value) / 100.0 AS good, count(*) AS events
-              FROM assay.feedback WHERE counts GROUP BY 1, 2, 3, 4, 5) x
-     GROUP BY 1, 2, 3, 4;
+    WITH days AS MATERIALIZED (
+      SELECT d::date AS day, assay.evidence_unit(d::date) AS unit, assay.evidence_era(d::date) AS era
+        FROM generate_series(date '2026-01-01', today, interval '1 day') d),
+    eras AS (
+      SELECT did, task, canonical, account_id, era, sum(value * unit) AS good, sum((100 - value) * unit) AS bad
+        FROM assay.feedback f JOIN days ON day = greatest(assay.utc_day(created_at), date '2026-01-01')
+       WHERE counts AND created_at < until GROUP BY 1, 2, 3, 4, 5)
+    SELECT did, task, canonical, account_id, v.good, v.bad, weight
+      FROM (SELECT did, task, canonical, account_id, sum(good * assay.evidence_era_unit(era)) AS good,
+                   sum(bad * assay.evidence_era_unit(era)) AS bad
+              FROM eras GROUP BY 1, 2, 3, 4) v
+      LEFT JOIN assay.rater_weight USING (task, canonical, account_id) ORDER BY 1, 2, 3, 4;
+  INSERT INTO assay.audit_evidence
+    SELECT did, task, canonical, sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int),
+           sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)
+      FROM assay.audit_result WHERE at < until GROUP BY 1, 2, 3;
   INSERT INTO assay.score_due
     SELECT did, task, canonical FROM assay.score
     UNION SELECT did, task, canonical FROM assay.outcome_evidence
     UNION SELECT did, task, canonical FROM assay.verdict_evidence
+    UNION SELECT did, task, canonical FROM assay.audit_evidence
     ON CONFLICT DO NOTHING;
 END $$;
-COMMENT ON FUNCTION assay.reputation_rebuild() IS 'Sums all evidence anew from the request log and the feedback, and asks for every score.';
+COMMENT ON FUNCTION assay.reputation_rebuild(text, date) IS 'Sums all evidence anew, from the request log or from its minute rows, and from the feedback, and asks for every score.';
 
 -- ------------------------------------------------------------------- views
 
@@ -513,7 +648,7 @@ COMMENT ON VIEW operator.not_chosen IS 'Why was an offer considered and not chos
 
 CREATE VIEW operator.reputation_lag AS
   SELECT (SELECT count(*) FROM assay.outcome_new) AS outcomes_waiting,
-         (SELECT count(*) FROM assay.verdict_new) AS verdicts_waiting,
+         (SELECT count(*) FROM assay.verdict_new) + (SELECT count(*) FROM assay.audit_new) AS verdicts_waiting,
          (SELECT count(*) FROM assay.score_due) AS scores_due,
          (SELECT max(day) FROM assay.day_close) AS closed_through,
          (SELECT min(minute) FROM assay.outcome_new) AS oldest_outcome;
@@ -521,15 +656,15 @@ COMMENT ON VIEW operator.reputation_lag IS 'Does assay-reputation keep up, and w
 
 -- ------------------------------------------------------------------ rights
 
-REVOKE ALL ON FUNCTION assay.reputation_rebuild(), assay.count_outcomes(), assay.count_verdict(), assay.count_fingerprint() FROM PUBLIC;
+REVOKE ALL ON FUNCTION assay.score_begin(), assay.score_stamp(), assay.reputation_rebuild(text, date), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION assay.utc_day(timestamptz) TO assay_gateway, assay_reputation, assay_operator;
-GRANT EXECUTE ON FUNCTION assay.evidence_weight(date), assay.reputation_rebuild() TO assay_reputation;
+GRANT EXECUTE ON FUNCTION assay.evidence_weight(date), assay.reputation_rebuild(text, date) TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE ON assay.feedback TO assay_gateway;
 GRANT SELECT, INSERT, UPDATE ON assay.not_chosen TO assay_gateway;
 GRANT INSERT ON assay.audit_result TO assay_gateway;
 GRANT SELECT ON assay.feedback, assay.outcome_minute, assay.audit_result TO assay_reputation;
-GRANT SELECT, INSERT, UPDATE, DELETE ON assay.outcome_new, assay.verdict_new, assay.outcome_evidence,
-  assay.verdict_evidence, assay.rater_weight, assay.score_due, assay.score_day, assay.day_close,
+GRANT SELECT, INSERT, UPDATE, DELETE ON assay.outcome_new, assay.verdict_new, assay.audit_new, assay.outcome_evidence,
+  assay.verdict_evidence, assay.audit_evidence, assay.rater_weight, assay.score_due, assay.score_day, assay.day_close,
   assay.model_speed, assay.not_chosen TO assay_reputation;
 GRANT SELECT, INSERT ON assay.tier_change, assay.platform_downtime TO assay_reputation;
 GRANT SELECT, INSERT ON assay.platform_downtime TO assay_operator;

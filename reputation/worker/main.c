@@ -117,6 +117,10 @@ read_settings(struct reputation *r, int argc, char **argv, struct arena *a,
 	if (r->settings.database_url == NULL)
 		return fault_set(
 		    f, FAULT_INVALID_OPTION, "database.url must be set");
+	if (strcmp(r->settings.recompute_from, "log") != 0 &&
+	    strcmp(r->settings.recompute_from, "minutes") != 0)
+		return fault_set(f, FAULT_INVALID_OPTION,
+		    "--recompute.from takes log or minutes");
 	if (r->settings.now == NULL)
 		return true;
 	if (!time_of_rfc3339(text_of(r->settings.now), &now))

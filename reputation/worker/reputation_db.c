@@ -6,79 +6,40 @@
 #define MIDNIGHT(day) "((" day ")::timestamp AT TIME ZONE 'UTC')"
 #define PAIR "did, task, canonical"
 
-/* Evidence of the pairs in `p`, in rows of several kinds: 0 the pair's state,
- * 1 outcomes by bucket, 2 verdicts by account with the rater's weight, 3
- * audits. Weights are those of the day $1. */
-#define EVIDENCE                                                               \
-	" SELECT " PAIR ", 0 AS kind, coalesce(s.tier, 'bronze')::text AS a,"  \
-	" coalesce(s.silver_days, 0)::text AS b,"                              \
-	" coalesce(s.gold_days, 0)::text AS c, (s.closed_day"                  \
-	" - date '1970-01-01')::text AS d,"                                    \
-	" (SELECT count(*) FILTER (WHERE NOT agrees AND kind = 'canary') > 1"  \
-	"  OR count(*) FILTER (WHERE NOT agrees AND kind = 'fingerprint') > 0" \
-	"  FROM assay.audit_result r WHERE r.did = p.did AND r.task = p.task"  \
-	"  AND r.canonical = p.canonical"                                      \
-	"  AND r.at > " TIME(                                                  \
-	    "$3::bigint") " - interval '24 hours'"                             \
-			  "  AND r.at <= " TIME(                               \
-			      "$3::bigint") ")::text AS e"                     \
-					    " FROM p LEFT JOIN assay.score s " \
-					    "USING (" PAIR ")"                 \
-					    " UNION ALL SELECT " PAIR          \
-					    ", 1, (delivered / "               \
-					    "w)::float8::text,"                \
-					    " (failed / w)::float8::text, "    \
-					    "(fast / w)::float8::text,"        \
-					    " (slow / w)::float8::text, NULL"  \
-					    " FROM p JOIN "                    \
-					    "assay.outcome_evidence o USING "  \
-					    "(" PAIR "), w"                    \
-					    " UNION ALL SELECT " PAIR          \
-					    ", 2, (v.good / w)::float8::text," \
-					    " (v.bad / w)::float8::text, "     \
-					    "r.weight::text, NULL, NULL"       \
-					    " FROM p JOIN "                    \
-					    "assay.verdict_evidence v USING "  \
-					    "(" PAIR ")"                       \
-					    " LEFT JOIN assay.rater_weight r " \
-					    "USING (task, canonical, "         \
-					    "account_id),"                     \
-					    " w"                               \
-					    " UNION ALL SELECT " PAIR ", 3,"   \
-					    " (sum(assay.evidence_weight("     \
-					    "assay.utc_day(r.at)))"            \
-					    "  FILTER (WHERE agrees) / "       \
-					    "min(w))::float8::text,"           \
-					    " (sum(assay.evidence_weight("     \
-					    "assay.utc_day(r.at)))"            \
-					    "  FILTER (WHERE NOT agrees) / "   \
-					    "min(w))::float8::text, NULL, "    \
-					    "NULL,"                            \
-					    " NULL FROM p JOIN "               \
-					    "assay.audit_result r USING "      \
-					    "(" PAIR "), w"                    \
-					    " WHERE r.at > " TIME(             \
-						"$3::bigint") " - interval "   \
-							      "'70 days'"      \
-							      " AND r.at "     \
-							      "< " MIDNIGHT(   \
-								  "$1::date "  \
-								  "+ 1") " GR" \
-									 "OUP" \
-									 " BY" \
-									 " 1," \
-									 " 2," \
-									 " 3"  \
-									 " OR" \
-									 "DER" \
-									 " BY" \
-									 " 1," \
-									 " 2," \
-									 " 3," \
-									 " 4"
-#define WEIGHT "w AS (SELECT assay.evidence_weight($1::date) AS w)"
-
+/* What the statements have in common: */
 /* clang-format off */
+#define WEIGHT "w AS MATERIALIZED (SELECT assay.evidence_weight($1::date) AS w)"
+#define OF(x, y) x ".did = " y ".did AND " x ".task = " y ".task" \
+	" AND " x ".canonical = " y ".canonical"
+/* Found by LATERAL and key, never by a join over all that there are.
+ * A row for each pair of `p`: its state, whether an audit has failed, and its
+ * evidence as numbers in one text, in the order of the enum in scorer.c. Of
+ * pairs with many voices a batch has fewer: memory is bounded by bytes. */
+#define EVIDENCE \
+	" failed AS MATERIALIZED (SELECT " PAIR " FROM assay.audit_result" \
+	"  WHERE NOT agrees AND at <= " TIME("$3::bigint") \
+	"  AND at > " TIME("$3::bigint") " - interval '24 hours'" \
+	"  GROUP BY 1, 2, 3 HAVING count(*) FILTER (WHERE kind = 'canary') > 1" \
+	"  OR count(*) FILTER (WHERE kind = 'fingerprint') > 0)," \
+	" e AS (SELECT p.did, p.task, p.canonical," \
+	" coalesce(s.tier, 'bronze') AS tier, coalesce(s.silver_days, 0)," \
+	" coalesce(s.gold_days, 0), s.closed_day - date '1970-01-01'," \
+	" f.did IS NOT NULL, w, o.numbers, v.numbers," \
+	" a.good || ' ' || a.bad, sum(length(v.numbers)) OVER" \
+	"  (ORDER BY p.did, p.task, p.canonical) - length(v.numbers) AS bytes" \
+	" FROM w, p LEFT JOIN LATERAL (SELECT * FROM assay.score x" \
+	"  WHERE " OF("x", "p") " LIMIT 1) s ON true" \
+	" LEFT JOIN failed f ON " OF("f", "p") \
+	" LEFT JOIN LATERAL (SELECT * FROM assay.audit_evidence x" \
+	"  WHERE " OF("x", "p") " LIMIT 1) a ON true" \
+	" LEFT JOIN LATERAL (SELECT string_agg(delivered || ' ' || failed" \
+	"  || ' ' || fast || ' ' || slow, ' ') AS numbers" \
+	"  FROM assay.outcome_evidence x WHERE " OF("x", "p") ") o ON true" \
+	" LEFT JOIN LATERAL (SELECT string_agg(good || ' ' || bad || ' '" \
+	"  || coalesce(weight, -1), ' ') AS numbers" \
+	"  FROM assay.verdict_evidence x WHERE " OF("x", "p") ") v ON true)" \
+	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
+
 const struct pg_statement reputation_statements[] = {
 [DB_LEAD] = {"lead",
 	"SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
@@ -98,21 +59,20 @@ const struct pg_statement reputation_statements[] = {
 	" sum(delivered) AS delivered, sum(failed) AS failed,"
 	" sum(fast) AS fast, sum(slow) AS slow FROM taken"
 	" GROUP BY 1, 2, 3, 4, 5),"
-	" summed AS (SELECT " PAIR ", bucket,"
-	" sum(delivered * assay.evidence_weight(day)) AS delivered,"
-	" sum(failed * assay.evidence_weight(day)) AS failed,"
-	" sum(fast * assay.evidence_weight(day)) AS fast,"
-	" sum(slow * assay.evidence_weight(day)) AS slow FROM days"
+	" weights AS MATERIALIZED (SELECT day, assay.evidence_weight(day) AS w"
+	"  FROM (SELECT DISTINCT day FROM days) d),"
+	" summed AS (SELECT " PAIR ", bucket, sum(delivered * w) AS delivered,"
+	" sum(failed * w) AS failed, sum(fast * w) AS fast,"
+	" sum(slow * w) AS slow FROM days JOIN weights USING (day)"
 	" GROUP BY 1, 2, 3, 4),"
 	" added AS (INSERT INTO assay.outcome_evidence AS e"
 	" SELECT * FROM summed ON CONFLICT (" PAIR ", bucket) DO UPDATE SET"
 	" delivered = e.delivered + excluded.delivered,"
 	" failed = e.failed + excluded.failed, fast = e.fast + excluded.fast,"
-	" slow = e.slow + excluded.slow RETURNING " PAIR "),"
+	" slow = e.slow + excluded.slow),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT " PAIR
 	" FROM summed ON CONFLICT DO NOTHING)"
-	" SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM added)",
-	2},
+	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_VERDICTS] = {"fold_verdicts",
 	"WITH taken AS (DELETE FROM assay.verdict_new WHERE ctid = ANY"
 	" (ARRAY(SELECT ctid FROM assay.verdict_new"
@@ -122,21 +82,37 @@ const struct pg_statement reputation_statements[] = {
 	" sum(good * assay.evidence_weight(assay.utc_day(at))) AS good,"
 	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad"
 	" FROM taken GROUP BY 1, 2, 3, 4),"
-	" added AS (INSERT INTO assay.verdict_evidence AS e"
-	" SELECT * FROM summed ON CONFLICT (" PAIR ", account_id) DO UPDATE"
-	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad"
-	" RETURNING " PAIR "),"
+	" added AS (INSERT INTO assay.verdict_evidence AS e SELECT s.*,"
+	" (SELECT r.weight FROM assay.rater_weight r WHERE r.task = s.task"
+	"  AND r.canonical = s.canonical AND r.account_id = s.account_id)"
+	" FROM summed s ON CONFLICT (" PAIR ", account_id) DO UPDATE"
+	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT " PAIR
 	" FROM summed ON CONFLICT DO NOTHING)"
-	" SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM added)",
-	2},
+	" SELECT count(*) FROM taken", 2},
+[DB_FOLD_AUDITS] = {"fold_audits",
+	"WITH taken AS (DELETE FROM assay.audit_new WHERE ctid = ANY"
+	" (ARRAY(SELECT ctid FROM assay.audit_new"
+	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
+	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
+	" summed AS (SELECT " PAIR ","
+	" sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int) AS good,"
+	" sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)"
+	"  AS bad FROM taken GROUP BY 1, 2, 3),"
+	" added AS (INSERT INTO assay.audit_evidence AS e SELECT * FROM summed"
+	" ON CONFLICT (" PAIR ") DO UPDATE"
+	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
+	" due AS (INSERT INTO assay.score_due SELECT " PAIR
+	" FROM summed ON CONFLICT DO NOTHING)"
+	" SELECT count(*) FROM taken", 2},
 [DB_DUE] = {"due",
 	"WITH p AS MATERIALIZED (SELECT " PAIR " FROM assay.score_due"
-	" ORDER BY " PAIR " LIMIT $2::bigint), " WEIGHT EVIDENCE, 3},
+	" ORDER BY " PAIR " LIMIT $2::bigint), " WEIGHT "," EVIDENCE, 3},
 [DB_UNCLOSED] = {"unclosed",
 	"WITH p AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
 	" WHERE closed_day IS NULL OR closed_day < $1::date"
-	" ORDER BY " PAIR " LIMIT $2::bigint), " WEIGHT EVIDENCE, 3},
+	" ORDER BY closed_day NULLS FIRST LIMIT $2::bigint), "
+	WEIGHT "," EVIDENCE, 3},
 /* $11 is the day where these are its closings, else null. */
 [DB_WRITE] = {"write",
 	"WITH t AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[],"
@@ -189,11 +165,11 @@ const struct pg_statement reputation_statements[] = {
 	"WITH " WEIGHT ", v AS (SELECT " PAIR ", account_id,"
 	" sum(good) AS good, sum(bad) AS bad FROM assay.verdict_evidence"
 	" GROUP BY 1, 2, 3, 4 HAVING sum(good) + sum(bad) >"
-	"  (SELECT w FROM w) / 100),"
+	"  (SELECT w FROM w)),"
 	" markets AS (SELECT task, canonical, count(DISTINCT did) AS providers"
 	" FROM v GROUP BY 1, 2),"
-	" totals AS (SELECT account_id, (sum(good) / min(w))::float8 AS good,"
-	" (sum(bad) / min(w))::float8 AS bad FROM v, w GROUP BY 1),"
+	" totals AS (SELECT account_id, (sum(good) / min(100 * w))::float8 AS good,"
+	" (sum(bad) / min(100 * w))::float8 AS bad FROM v, w GROUP BY 1),"
 	" ranked AS (SELECT task, canonical, account_id, did, row_number()"
 	" OVER (PARTITION BY task, canonical, account_id"
 	"  ORDER BY good + bad DESC, did) AS place FROM v),"
@@ -223,6 +199,14 @@ const struct pg_statement reputation_statements[] = {
 	" FROM unnest($1::text[], $2::text[], $3::uuid[], $4::float8[])"
 	" AS t(task, canonical, account_id, weight) WHERE r.task = t.task"
 	" AND r.canonical = t.canonical AND r.account_id = t.account_id", 4},
+/* To where they are read; those no longer weighed too. */
+[DB_WEIGH_END] = {"weigh_end",
+	"UPDATE assay.verdict_evidence v SET weight = x.weight FROM"
+	" (SELECT v.did, task, canonical, account_id, r.weight"
+	"  FROM assay.verdict_evidence v"
+	"  LEFT JOIN assay.rater_weight r USING (task, canonical, account_id)"
+	"  WHERE v.weight IS DISTINCT FROM r.weight) x"
+	" WHERE " OF("v", "x") " AND v.account_id = x.account_id", 0},
 [DB_SPEED] = {"speed",
 	"WITH one AS (SELECT r.task, r.canonical, r.quantization, a.did,"
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY a.first_byte_us) AS fb,"
@@ -254,7 +238,8 @@ const struct pg_statement reputation_statements[] = {
 [DB_FORGET] = {"forget",
 	"WITH s AS (DELETE FROM assay.model_speed WHERE day < $1::date - 400)"
 	" DELETE FROM assay.not_chosen WHERE day < $1::date - 90", 1},
-[DB_REBUILD] = {"rebuild", "SELECT assay.reputation_rebuild()", 0},
+[DB_REBUILD] = {"rebuild",
+	"SELECT assay.reputation_rebuild($1, $2::date)", 2},
 };
 /* clang-format on */
 const size_t reputation_statement_count = DB_STATEMENTS;

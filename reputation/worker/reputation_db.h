@@ -15,6 +15,7 @@ enum reputation_statement {
 	DB_NEXT_DAY, /* $1 today -> the day to close next, how long waiting */
 	DB_FOLD,     /* $1 day, $2 rows -> rows folded */
 	DB_FOLD_VERDICTS,
+	DB_FOLD_AUDITS,
 	DB_DUE,	       /* $1 day, $2 pairs, $3 now -> evidence of pairs due */
 	DB_UNCLOSED,   /* $1 day, $2 pairs, $3 now -> of pairs to close */
 	DB_WRITE,      /* $1 … $16 -> tiers changed */
@@ -23,12 +24,13 @@ enum reputation_statement {
 	DB_WEIGH_BEGIN, /* $1 day */
 	DB_WEIGH_READ,	/* $1 rows */
 	DB_WEIGH_WRITE,
+	DB_WEIGH_END,
 	DB_SPEED, /* $1 day */
 	DB_CLOSED,
 	DB_ALL_DUE,
 	DB_PARTITIONS, /* $1 today, $2 days ahead */
 	DB_FORGET,     /* $1 today */
-	DB_REBUILD,
+	DB_REBUILD,    /* $1 log or minutes, $2 today */
 	DB_STATEMENTS
 };
 

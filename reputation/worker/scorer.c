@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See scorer.h. Rows come sorted by pair, the state of a pair first. */
+/* See scorer.h. A row is a pair; evidence in it is a text of whole numbers. */
 #include "reputation/worker/scorer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "reputation/rater.h"
 
-enum { DID, TASK, CANONICAL, KIND, FIRST, STATE_AUDIT = FIRST + 4 };
-enum { KIND_STATE, KIND_OUTCOMES, KIND_VERDICTS, KIND_AUDITS };
+/* The columns of EVIDENCE in reputation_db.c. */
+enum {
+	DID,
+	TASK,
+	CANONICAL,
+	TIER,
+	SILVER_DAYS,
+	GOLD_DAYS,
+	CLOSED,
+	AUDIT_FAILED,
+	WEIGHT,	  /* of one event of the day */
+	OUTCOMES, /* delivered, failed, fast, slow of each bucket */
+	VERDICTS, /* good, bad, in hundredths, and the rater's weight or -1 */
+	AUDITS	  /* good, bad */
+};
 
 struct change {
 	size_t place;
@@ -59,50 +73,110 @@ standing_of(const char *name)
 
 /* ---------------------------------------------------------------- reading */
 
-static struct evidence
-two(const struct pg_rows *rows, int row, int column)
+/* A whole number of any size, deterministically: from the first 18 digits and
+ * the count of those that follow. Its end is in *at. */
+static double
+whole(const char **at)
 {
-	return (struct evidence){
-	    pg_f64(rows, row, column), pg_f64(rows, row, column + 1)};
-}
+	double sign = **at == '-' ? -1 : 1, value;
+	uint64_t digits = 0;
+	int more = 0, kept = 0;
 
-static void
-read_state(struct pair *p, const struct pg_rows *rows, int row)
-{
-	p->tier.tier = standing_of(pg_text(rows, row, FIRST));
-	p->tier.days[STANDING_SILVER] = (int)pg_i64(rows, row, FIRST + 1);
-	p->tier.days[STANDING_GOLD] = (int)pg_i64(rows, row, FIRST + 2);
-	p->tier.has_closed = !pg_is_null(rows, row, FIRST + 3);
-	p->tier.closed = pg_i64(rows, row, FIRST + 3);
-	p->audit_failed = strcmp(pg_text(rows, row, STATE_AUDIT), "true") == 0;
-}
-
-static void
-read_row(struct pair *p, const struct pg_rows *rows, int row)
-{
-	struct voice *v;
-
-	switch (pg_i64(rows, row, KIND)) {
-	case KIND_STATE:
-		read_state(p, rows, row);
-		break;
-	case KIND_OUTCOMES:
-		p->delivery[p->buckets] = two(rows, row, FIRST);
-		p->speed[p->buckets++] = two(rows, row, FIRST + 2);
-		break;
-	case KIND_VERDICTS:
-		v = &p->voices[p->raters++];
-		v->verdicts = two(rows, row, FIRST);
-		v->weight = pg_is_null(rows, row, FIRST + 2)
-				? rater_variety(0, 0)
-				: pg_f64(rows, row, FIRST + 2);
-		break;
-	case KIND_AUDITS:
-		p->audit = two(rows, row, FIRST);
-		break;
-	default:
-		break;
+	if (**at == '-')
+		++*at;
+	for (; **at >= '0' && **at <= '9'; ++*at) {
+		if (kept < 18) {
+			digits = digits * 10 + (uint64_t)(**at - '0');
+			kept += digits > 0;
+		} else {
+			more++;
+		}
 	}
+	value = (double)digits;
+	return sign * (more > 0 ? value * pow(10, more) : value);
+}
+
+/* Steps over one number of a text; zero where there is none left. */
+static double
+next_number(const char **text)
+{
+	const char *at = *text;
+	char *end;
+	double out;
+
+	if (at == NULL || *at == '\0')
+		return 0;
+	out = whole(&at);
+	if (*at != ' ' && *at != '\0') { /* not whole: what a rater weighs */
+		out = strtod(*text, &end);
+		at = end;
+	}
+	*text = *at == ' ' ? at + 1 : NULL;
+	return out;
+}
+
+static struct evidence
+two(const char **text, double unit)
+{
+	double good = next_number(text) / unit;
+
+	return (struct evidence){good, next_number(text) / unit};
+}
+
+/* How many runs of so many numbers there are. */
+static size_t
+count_runs(const char *text, size_t numbers)
+{
+	size_t count = text != NULL;
+
+	for (; text != NULL && *text != '\0'; text++)
+		count += *text == ' ';
+	return count / numbers;
+}
+
+static void
+read_outcomes(struct pair *p, const char *text, double unit)
+{
+	p->buckets = count_runs(text, 4);
+	p->delivery = mem_array(p->buckets + 1, sizeof(*p->delivery));
+	p->speed = mem_array(p->buckets + 1, sizeof(*p->speed));
+	for (size_t i = 0; i < p->buckets; i++) {
+		p->delivery[i] = two(&text, unit);
+		p->speed[i] = two(&text, unit);
+	}
+}
+
+static void
+read_verdicts(struct pair *p, const char *text, double unit)
+{
+	p->raters = count_runs(text, 3);
+	p->voices = mem_array(p->raters + 1, sizeof(*p->voices));
+	for (size_t i = 0; i < p->raters; i++) {
+		struct voice *v = &p->voices[i];
+
+		v->verdicts = two(&text, 100 * unit);
+		v->weight = next_number(&text);
+		if (v->weight < 0)
+			v->weight = rater_variety(0, 0);
+	}
+}
+
+static void
+read_pair(struct pair *p, const struct pg_rows *rows, int row)
+{
+	const char *weight = pg_text(rows, row, WEIGHT);
+	const char *audits = pg_text(rows, row, AUDITS);
+	double unit = next_number(&weight);
+
+	p->tier.tier = standing_of(pg_text(rows, row, TIER));
+	p->tier.days[STANDING_SILVER] = (int)pg_i64(rows, row, SILVER_DAYS);
+	p->tier.days[STANDING_GOLD] = (int)pg_i64(rows, row, GOLD_DAYS);
+	p->tier.has_closed = !pg_is_null(rows, row, CLOSED);
+	p->tier.closed = pg_i64(rows, row, CLOSED);
+	p->audit_failed = pg_bool(rows, row, AUDIT_FAILED);
+	read_outcomes(p, pg_text(rows, row, OUTCOMES), unit);
+	read_verdicts(p, pg_text(rows, row, VERDICTS), unit);
+	p->audit = two(&audits, unit);
 }
 
 /* ---------------------------------------------------------------- judging */
@@ -136,7 +210,8 @@ judge_tier(struct batch *b, struct pair *p, const struct score *s)
 		add_change(b, was, p->tier.tier, reason);
 		was = p->tier.tier;
 	}
-	reason = tier_run(&p->tier, score, p->audit_failed);
+	reason = tier_run(
+	    &p->tier, s->has_data ? s->kept : -1, p->audit_failed);
 	add_change(b, was, p->tier.tier, reason);
 }
 
@@ -203,38 +278,18 @@ judge_pair(struct batch *b, struct pair *p, const char *const names[3])
 	b->pairs++;
 }
 
-static bool
-is_same_pair(const struct pg_rows *rows, int i, int k)
+static void
+judge_row(struct batch *b, const struct pg_rows *rows, int row)
 {
-	for (int column = DID; column <= CANONICAL; column++)
-		if (strcmp(pg_text(rows, i, column), pg_text(rows, k, column)))
-			return false;
-	return true;
-}
-
-/* The rows of the pair that begins at `from`; returns where the next does. */
-static int
-judge_rows(struct batch *b, const struct pg_rows *rows, int from)
-{
-	const char *names[3] = {pg_text(rows, from, DID),
-	    pg_text(rows, from, TASK), pg_text(rows, from, CANONICAL)};
+	const char *names[3] = {pg_text(rows, row, DID),
+	    pg_text(rows, row, TASK), pg_text(rows, row, CANONICAL)};
 	struct pair p = {0};
-	int to = from;
-	size_t most;
 
-	while (to < pg_count(rows) && is_same_pair(rows, from, to))
-		to++;
-	most = (size_t)(to - from);
-	p.delivery = mem_array(most, sizeof(*p.delivery));
-	p.speed = mem_array(most, sizeof(*p.speed));
-	p.voices = mem_array(most, sizeof(*p.voices));
-	for (int i = from; i < to; i++)
-		read_row(&p, rows, i);
+	read_pair(&p, rows, row);
 	judge_pair(b, &p, names);
 	mem_free(p.delivery);
 	mem_free(p.speed);
 	mem_free(p.voices);
-	return to;
 }
 
 size_t
@@ -243,14 +298,13 @@ scorer_judge(const struct pg_rows *rows, const struct scorer_moment *m,
 {
 	size_t most = (size_t)pg_count(rows) + 1;
 	struct batch b = {.moment = m, .arena = a};
-	int at = 0;
 
 	for (size_t i = 0; i < 10; i++)
 		b.columns[i] = mem_array(most, sizeof(char *));
 	for (size_t i = 0; i < 4; i++)
 		b.changed[i] = mem_array(2 * most, sizeof(char *));
-	while (at < pg_count(rows))
-		at = judge_rows(&b, rows, at);
+	for (int i = 0; i < pg_count(rows); i++)
+		judge_row(&b, rows, i);
 	for (size_t i = 0; i < 10; i++) {
 		params[i] = pg_array(a, b.columns[i], b.pairs);
 		mem_free(b.columns[i]);

@@ -8,7 +8,7 @@
 const struct setting reputation_settings_table[] = {
 SETTING_ADDRESS("admin.listen", S, admin_listen, "127.0.0.1:9182",
     "Operators' listener: /healthz, /readyz, /metrics. Never public; not set: none."),
-SETTING_INT("batch.pairs", S, batch_pairs, 1, 5000, "500",
+SETTING_INT("batch.pairs", S, batch_pairs, 1, 5000, "1000",
     "Pairs scored in one statement; what bounds the memory."),
 SETTING_INT("batch.rows", S, batch_rows, 1, 1000000, "20000",
     "New outcomes and verdicts added up in one statement."),
@@ -26,6 +26,8 @@ SETTING_INT("partitions.ahead", S, partitions_ahead, 1, 60, "7",
     "Days ahead for which partitions are made."),
 SETTING_BOOL("recompute", S, recompute, "false",
     "Sum all evidence anew from the request log, score everything, and end."),
+SETTING_STRING("recompute.from", S, recompute_from, "log",
+    "log: what was delivered is judged anew from the request log; minutes: the rows that were added up from it, which is faster."),
 SETTING_DURATION("tick.every", S, tick_every, "2s",
     "How often what is new is added up and scored."),
 };

@@ -15,6 +15,7 @@ struct reputation_settings {
 	const char *now;
 	int64_t partitions_ahead;
 	bool recompute;
+	const char *recompute_from;
 	int64_t tick_every;
 };
 

@@ -96,7 +96,8 @@ static bool
 fold(struct ticker *t, int64_t day, struct fault *f)
 {
 	return fold_one(t, DB_FOLD, day, f) &&
-	       fold_one(t, DB_FOLD_VERDICTS, day, f);
+	       fold_one(t, DB_FOLD_VERDICTS, day, f) &&
+	       fold_one(t, DB_FOLD_AUDITS, day, f);
 }
 
 /* ---------------------------------------------------------------- scoring */
@@ -186,7 +187,7 @@ weigh_raters(struct ticker *t, const char *day, struct fault *f)
 		}
 		arena_free(&a);
 	}
-	return ok;
+	return ok && act(t, DB_WEIGH_END, NULL, f);
 }
 
 /* ------------------------------------------------------------------- days */
@@ -328,6 +329,7 @@ bool
 ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 {
 	int64_t began = clock_mono_us();
+	uint64_t pairs = t->counts.pairs;
 	struct scorer_moment m = {.now_ms = now_ms};
 
 	if (!lead(t, f))
@@ -340,7 +342,28 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 		return fail(t);
 	t->counts.ticks++;
 	t->counts.last_us = clock_mono_us() - began;
+	if (t->counts.pairs > pairs)
+		log_debug(&t->log, "ticked",
+		    LOG_INT("pairs", t->counts.pairs - pairs),
+		    LOG_INT("us", t->counts.last_us));
 	return true;
+}
+
+/* On one snapshot: what is noted meanwhile stays for the next tick. */
+static bool
+rebuild(struct ticker *t, int64_t today, struct fault *f)
+{
+	struct arena *a = arena_new();
+	const char *params[] = {
+	    t->settings->recompute_from, scorer_day(today, a)};
+	bool ok;
+
+	ok = pg_session_run(t->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", 0,
+		 NULL, NULL, f) &&
+	     act(t, DB_REBUILD, params, f) &&
+	     pg_session_run(t->db, "COMMIT", 0, NULL, NULL, f);
+	arena_free(&a);
+	return ok;
 }
 
 bool
@@ -355,7 +378,7 @@ ticker_recompute(struct ticker *t, int64_t now_ms, struct fault *f)
 		return fault_set(f, FAULT_CONFLICT,
 		    "another assay-reputation leads; stop it first");
 	}
-	return (act(t, DB_REBUILD, NULL, f) && score_all(t, &m, f)) || fail(t);
+	return (rebuild(t, m.day, f) && score_all(t, &m, f)) || fail(t);
 }
 
 struct ticker *

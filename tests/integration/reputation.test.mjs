@@ -166,7 +166,7 @@ describe("assay-reputation", () => {
 			await lag() === "0" && await scores());
 		const [[delivered, verdicts]] = await assay.postgres.query("select"
 			+ " round(sum(delivered) / max(assay.evidence_weight("
-			+ "assay.utc_day(now())))), (select round(sum(good + bad) /"
+			+ "assay.utc_day(now())))), (select round(sum(good + bad) / 100 /"
 			+ " max(assay.evidence_weight(assay.utc_day(now()))))"
 			+ " from assay.verdict_evidence) from assay.outcome_evidence");
 		const [[requests, given]] = await assay.postgres.query("select (select"

@@ -137,7 +137,8 @@ ticker(int64_t pairs)
 	    .batch_rows = 100,
 	    .close_grace = 60000,
 	    .database_url = own,
-	    .partitions_ahead = 1};
+	    .partitions_ahead = 1,
+	    .recompute_from = "log"};
 	log_init(&log, "test", LOG_ERROR_);
 	return ticker_new(&settings, &log);
 }
