@@ -12,6 +12,7 @@
 
 #include "base/crypto.h"
 #include "gateway/index.h"
+#include "gateway/scorebook.h"
 
 struct list {
 	void **at;
@@ -44,9 +45,11 @@ struct draft {
 	struct index *by_artifact;
 	struct index *by_file;	/* sha256 -> artifacts */
 	struct index *by_files; /* SHA-256 over all of them -> artifacts */
-	struct index *by_did;	/* devices, or scores */
+	struct index *by_did;	/* devices */
 	struct index *by_serial;
-	struct index *by_pair; /* did, task, model -> score */
+	struct list scores; /* until the book is made of them */
+	bool is_change;	    /* of some scores */
+	struct scorebook *book;
 };
 
 struct catalog {
@@ -143,7 +146,7 @@ part_unref(struct draft **d)
 	index_free(&(*d)->by_files);
 	index_free(&(*d)->by_did);
 	index_free(&(*d)->by_serial);
-	index_free(&(*d)->by_pair);
+	scorebook_free(&(*d)->book);
 	arena_free(&(*d)->arena);
 	mem_free(*d);
 	*d = NULL;
@@ -294,8 +297,14 @@ draft_score(struct draft *d, const struct catalog_score *x)
 	own->task = arena_string(d->arena, x->task);
 	own->model = arena_string(d->arena, x->model);
 	own->parts = arena_string(d->arena, x->parts);
-	index_add(&d->by_pair, key, len, own);
-	index_add(&d->by_did, own->did, strlen(own->did), own);
+	list_add(d->arena, &d->scores, own);
+}
+
+void
+draft_is_change(struct draft *d)
+{
+	assert(d->kind == CATALOG_SCORES);
+	d->is_change = true;
 }
 
 static int
@@ -353,6 +362,20 @@ finish(struct draft *d)
 		finish_artifact(d, d->artifacts.at[i]);
 }
 
+/* The book has copies of all of them. */
+static void
+finish_scores(struct draft *d, const struct draft *before)
+{
+	const void *rows = d->scores.at;
+
+	d->book =
+	    scorebook_next(d->is_change && before != NULL ? before->book : NULL,
+		rows, d->scores.count);
+	d->scores = (struct list){0};
+	arena_free(&d->arena);
+	d->arena = arena_new();
+}
+
 const struct catalog *
 catalog_next(const struct catalog *before, struct draft **d)
 {
@@ -360,6 +383,8 @@ catalog_next(const struct catalog *before, struct draft **d)
 	enum catalog_part kind = (*d)->kind;
 
 	finish(*d);
+	if (kind == CATALOG_SCORES)
+		finish_scores(*d, before == NULL ? NULL : before->part[kind]);
 	c->refs = 1;
 	for (int i = 0; i < CATALOG_PARTS; i++) {
 		if (before == NULL || (int)kind == i)
@@ -543,21 +568,13 @@ const struct catalog_score *
 catalog_score_find(const struct catalog *c, const char *did, const char *task,
     const char *model)
 {
-	char key[INDEX_KEY];
-	size_t len = index_key(key, did, task, model);
-
-	if (len == 0)
-		return NULL;
-	return index_find(part(c, CATALOG_SCORES)->by_pair, key, len);
+	return scorebook_find(part(c, CATALOG_SCORES)->book, did, task, model);
 }
 
 const struct catalog_score *const *
 catalog_scores_of(const struct catalog *c, const char *did, size_t *count)
 {
-	const void *at = index_list(
-	    part(c, CATALOG_SCORES)->by_did, did, strlen(did), count);
-
-	return at;
+	return scorebook_of(part(c, CATALOG_SCORES)->book, did, count);
 }
 
 /* ---------------------------------------------------------------- holding */

@@ -3,7 +3,8 @@
  * What Postgres says about tasks, models, artifacts, devices and scores,
  * as an immutable snapshot that is replaced whole. It is counted,
  * because many exchanges read one: an exchange keeps the one it began with.
- * A snapshot is made of three parts; a change of one leaves the others shared.
+ * A snapshot is made of three parts; a change of one leaves the others shared,
+ * and a change of some scores leaves most scores shared.
  * Every lookup is by hash; nothing here walks all providers.
  */
 #ifndef GATEWAY_CATALOG_H
@@ -156,6 +157,8 @@ void draft_file(
 void draft_device(struct draft *d, const struct catalog_device *x);
 void draft_revoked_certificate(struct draft *d, const char *serial);
 void draft_score(struct draft *d, const struct catalog_score *x);
+/* These scores are what changed: all others stay as they were before. */
+void draft_is_change(struct draft *d);
 size_t draft_dropped(const struct draft *d);
 
 /* before (or nothing, NULL) with one part replaced; takes the draft. */

@@ -143,6 +143,17 @@ static const struct {
     [CATALOG_SCORES] = {LOAD_SCORES, read_score_row},
 };
 
+/* The row that says of which version the part is, and of scores whether they
+ * are all of them or those that changed. */
+static int64_t
+read_version(
+    const struct ask *x, struct draft *d, const struct pg_rows *rows, int i)
+{
+	if (x->part == CATALOG_SCORES && pg_bool(rows, i, 2))
+		draft_is_change(d);
+	return pg_i64(rows, i, 1);
+}
+
 static void
 read_part(struct ask *x, const struct pg_rows *rows)
 {
@@ -151,7 +162,7 @@ read_part(struct ask *x, const struct pg_rows *rows)
 
 	for (int i = 0; i < pg_count(rows); i++) {
 		if (pg_i64(rows, i, 0) == 0)
-			version = pg_i64(rows, i, 1);
+			version = read_version(x, d, rows, i);
 		else
 			loads[x->part].read(d, rows, i);
 	}
@@ -171,9 +182,23 @@ struct pending *
 gateway_db_load(
     struct pg *pg, enum catalog_part part, part_answer *fn, void *arg)
 {
-	struct ask *x = ask_make(read_part, fail_part, arg);
+	struct ask *x;
 
+	if (part == CATALOG_SCORES)
+		return gateway_db_load_scores(pg, -1, fn, arg);
+	x = ask_make(read_part, fail_part, arg);
 	x->fn.part = fn;
 	x->part = part;
 	return ask_send(x, pg, loads[part].statement, NULL);
+}
+
+struct pending *
+gateway_db_load_scores(struct pg *pg, int64_t since, part_answer *fn, void *arg)
+{
+	struct ask *x = ask_make(read_part, fail_part, arg);
+	const char *params[] = {pg_int(x->arena, since)};
+
+	x->fn.part = fn;
+	x->part = CATALOG_SCORES;
+	return ask_send(x, pg, LOAD_SCORES, params);
 }

@@ -57,13 +57,20 @@ const struct pg_statement gateway_statements[] = {
 	" WHERE revoked_at IS NOT NULL AND not_after > now()"
 	" ORDER BY kind", 0},
 [LOAD_SCORES] = {"load_scores",
-	"SELECT 0 AS kind, version::text AS a, NULL AS b, NULL AS c, NULL AS d,"
-	" NULL AS e, NULL AS f, NULL AS g, NULL AS h"
-	" FROM assay.change WHERE area = 'score'"
+	"WITH c AS MATERIALIZED (SELECT version, $1::bigint"
+	"  BETWEEN greatest(whole, 0) AND version AS is_change"
+	"  FROM assay.change WHERE area = 'score')"
+	" SELECT 0 AS kind, version::text AS a, CASE WHEN is_change THEN 't'"
+	"  ELSE 'f' END AS b, NULL AS c, NULL AS d,"
+	" NULL AS e, NULL AS f, NULL AS g, NULL AS h FROM c"
 	" UNION ALL SELECT 1, did, task, canonical, tier::text, score::text,"
 	" sample_size::text, parts::text, (" MS("updated_at") ")::text"
-	" FROM assay.score"
-	" ORDER BY kind", 0},
+	" FROM assay.score WHERE (SELECT is_change FROM c)"
+	" AND version > $1::bigint"
+	" UNION ALL SELECT 1, did, task, canonical, tier::text, score::text,"
+	" sample_size::text, parts::text, (" MS("updated_at") ")::text"
+	" FROM assay.score WHERE NOT (SELECT is_change FROM c)"
+	" ORDER BY kind", 1},
 
 [WRITE_REQUESTS] = {"write_requests",
 	"WITH written AS (INSERT INTO assay.request"

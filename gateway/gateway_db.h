@@ -56,6 +56,11 @@ typedef void part_answer(
     void *arg, struct draft **d, int64_t version, const struct fault *f);
 struct pending *gateway_db_load(
     struct pg *pg, enum catalog_part part, part_answer *fn, void *arg);
+/* Scores that changed after that version, as a draft that says so; all of them
+ * where since is below zero, or the change cannot be told from it (a score was
+ * deleted, or the database is an older one). */
+struct pending *gateway_db_load_scores(
+    struct pg *pg, int64_t since, part_answer *fn, void *arg);
 
 /* ----------------------------------------------------------------- traffic */
 

@@ -4,6 +4,11 @@
  * read again, one reading at a time, and a change during a reading asks for
  * one more. The versions are compared every second besides, so that a lost
  * notification, or a listener that hangs, costs a second and no more.
+ *
+ * Of scores only those are read whose version is above the one last read.
+ * Writers take the area's version under a lock that they hold until they
+ * commit: versions are committed in their order, and none is passed over. All
+ * scores are read once in a while nevertheless.
  */
 #include "gateway/sync.h"
 
@@ -14,7 +19,8 @@
 
 enum {
 	POLL_MS = 1000, /* half of what a revocation may take */
-	EAGER_MS = 50	/* until everything has been read once */
+	EAGER_MS = 50,	/* until everything has been read once */
+	WHOLE_MS = 15 * 60 * 1000
 };
 
 static const char channel[] = "assay_change";
@@ -26,6 +32,7 @@ struct reading {
 	bool is_read;  /* at least once */
 	bool is_dirty; /* changed since, or could not be read */
 	int64_t version;
+	int64_t whole_at; /* when all of it was last asked for, monotonic */
 };
 
 struct sync {
@@ -91,6 +98,13 @@ on_part(void *arg, struct draft **d, int64_t version, const struct fault *f)
 		read_part(r);
 }
 
+static bool
+is_change_enough(const struct reading *r)
+{
+	return r->part == CATALOG_SCORES && r->is_read &&
+	       clock_mono_ms() - r->whole_at < WHOLE_MS;
+}
+
 static void
 read_part(struct reading *r)
 {
@@ -99,14 +113,28 @@ read_part(struct reading *r)
 		return;
 	}
 	r->is_dirty = false;
+	if (is_change_enough(r)) {
+		r->sync->counts.changes++;
+		r->question =
+		    gateway_db_load_scores(r->sync->pg, r->version, on_part, r);
+		return;
+	}
+	r->whole_at = clock_mono_ms();
 	r->question = gateway_db_load(r->sync->pg, r->part, on_part, r);
+}
+
+static void
+read_all(struct sync *s)
+{
+	for (int i = 0; i < CATALOG_PARTS; i++)
+		read_part(&s->parts[i]);
 }
 
 void
 sync_refresh(struct sync *s)
 {
-	for (int i = 0; i < CATALOG_PARTS; i++)
-		read_part(&s->parts[i]);
+	s->parts[CATALOG_SCORES].whole_at -= WHOLE_MS;
+	read_all(s);
 }
 
 static void
@@ -139,7 +167,7 @@ on_fresh(void *arg)
 
 	s->events.on_keys(s->arg);
 	tell_policy(s);
-	sync_refresh(s);
+	read_all(s);
 }
 
 /* ----------------------------------------------------------------- polling */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NOTIFY -> next snapshot. Reads everything at the start and after every
- * reconnect, and the changed part after a notification; while Postgres is
+ * NOTIFY -> next snapshot. Reads everything at the start, looks at everything
+ * after every reconnect, and reads the changed part after a notification (of
+ * scores those that changed alone); while Postgres is
  * away the last snapshot goes on serving. A revocation is in the snapshot,
  * and told to the listeners, within 2 s.
  */
@@ -37,6 +38,7 @@ void sync_refresh(struct sync *s);
 
 struct sync_counts {
 	uint64_t reads;	   /* parts read */
+	uint64_t changes;  /* readings of what changed alone */
 	uint64_t failures; /* and not read */
 	int64_t read_at;   /* Unix ms of the newest part */
 };

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 #include <string.h>
@@ -189,6 +190,78 @@ test_scores(void **state)
 }
 
 static void
+score_many(struct draft *d, int from, int to, enum tier tier)
+{
+	char did[32];
+
+	for (int i = from; i < to; i++) {
+		snprintf(did, sizeof(did), "did:assay:%d", i / 2);
+		draft_score(d, &(struct catalog_score){.did = did,
+				   .task = i % 2 == 0 ? "chat" : "speech",
+				   .model = "t:z",
+				   .tier = tier,
+				   .parts = "{}"});
+	}
+}
+
+static void
+assert_tiers(const struct catalog *c, int from, int to, enum tier tier)
+{
+	const struct catalog_score *s;
+	char did[32];
+	size_t count;
+
+	for (int i = from; i < to; i++) {
+		snprintf(did, sizeof(did), "did:assay:%d", i / 2);
+		s = catalog_score_find(
+		    c, did, i % 2 == 0 ? "chat" : "speech", "t:z");
+		assert_int_equal(s->tier, tier);
+		assert_string_equal(s->parts, "{}");
+		(void)catalog_scores_of(c, did, &count);
+		assert_int_equal(count, 2);
+	}
+}
+
+/* Changes replace what they name and leave the rest, also in the snapshots
+ * before them; a whole part leaves nothing. */
+static void
+test_changed_scores(void **state)
+{
+	struct draft *d = draft_new(CATALOG_SCORES);
+	const struct catalog *first, *second, *third;
+	size_t count;
+
+	(void)state;
+	score_many(d, 0, 4000, TIER_BRONZE);
+	first = catalog_next(NULL, &d);
+	d = draft_new(CATALOG_SCORES);
+	draft_is_change(d);
+	score_many(d, 1000, 1500, TIER_GOLD);
+	score_many(d, 1001, 1002, TIER_SILVER); /* the later row holds */
+	score_many(d, 4000, 4010, TIER_GOLD);
+	second = catalog_next(first, &d);
+	assert_true(catalog_part_id(first, CATALOG_SCORES) !=
+		    catalog_part_id(second, CATALOG_SCORES));
+	assert_tiers(first, 0, 4000, TIER_BRONZE);
+	assert_null(catalog_score_find(first, "did:assay:2001", "chat", "t:z"));
+	catalog_unref(&first);
+	assert_tiers(second, 0, 1000, TIER_BRONZE);
+	assert_tiers(second, 1000, 1001, TIER_GOLD);
+	assert_tiers(second, 1001, 1002, TIER_SILVER);
+	assert_tiers(second, 1002, 1500, TIER_GOLD);
+	assert_tiers(second, 1500, 4000, TIER_BRONZE);
+	assert_tiers(second, 4000, 4010, TIER_GOLD);
+	d = draft_new(CATALOG_SCORES);
+	score_many(d, 0, 2, TIER_SILVER);
+	third = catalog_next(second, &d);
+	assert_tiers(third, 0, 2, TIER_SILVER);
+	(void)catalog_scores_of(third, "did:assay:7", &count);
+	assert_int_equal(count, 0);
+	catalog_unref(&second);
+	catalog_unref(&third);
+}
+
+static void
 test_names(void **state)
 {
 	enum runtime_kind k;
@@ -215,6 +288,7 @@ main(void)
 	    cmocka_unit_test(test_stray_rows_are_dropped),
 	    cmocka_unit_test(test_parts_are_shared),
 	    cmocka_unit_test(test_scores),
+	    cmocka_unit_test(test_changed_scores),
 	    cmocka_unit_test(test_names),
 	};
 

@@ -257,6 +257,86 @@ test_lost_notification(void **state)
 	bench_close(&b);
 }
 
+static const struct catalog_score *
+score_of(const struct bench *b, const char *did)
+{
+	return catalog_score_find(
+	    catalogs_now(b->catalogs), did, "chat", "t:m");
+}
+
+static bool
+b_is_gold(const struct bench *b)
+{
+	const struct catalog_score *s = score_of(b, "did:assay:b");
+
+	return s != NULL && s->tier == TIER_GOLD;
+}
+
+static bool
+c_is_gold(const struct bench *b)
+{
+	const struct catalog_score *s = score_of(b, "did:assay:c");
+
+	return s != NULL && s->tier == TIER_GOLD;
+}
+
+static bool
+b_has_none(const struct bench *b)
+{
+	return score_of(b, "did:assay:b") == NULL;
+}
+
+#define GOLD(did)                                                              \
+	"INSERT INTO assay.score (did, task, canonical, tier) VALUES ('" did   \
+	"', 'chat', 't:m', 'gold') ON CONFLICT (did, task, canonical)"         \
+	" DO UPDATE SET tier = 'gold'"
+
+/* A transaction that has written a score holds up every other until it ends:
+ * what a gateway has read up to can never be filled in behind it. */
+static void
+test_interleaved_scores(void **state)
+{
+	struct sync_counts before, after;
+	struct pg_session *first, *second;
+	struct fault f = {0};
+	struct bench b;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	bench_open(&b);
+	until(&b, is_ready, 10000);
+	sync_counts(b.sync, &before);
+	assert_true(pg_session_open(server.conninfo, "first", &first, &f));
+	assert_true(pg_session_open(server.conninfo, "second", &second, &f));
+	assert_true(pg_session_run(
+	    first, "BEGIN;" GOLD("did:assay:b"), 0, NULL, NULL, &f));
+	assert_false(pg_session_run(second,
+	    "SET lock_timeout = '100ms';" GOLD("did:assay:c"), 0, NULL, NULL,
+	    &f));
+	assert_non_null(strstr(f.why, "55P03"));
+	assert_true(pg_session_run(first, "ROLLBACK", 0, NULL, NULL, &f));
+	assert_true(
+	    pg_session_run(second, GOLD("did:assay:c"), 0, NULL, NULL, &f));
+	until(&b, c_is_gold, 2000);
+	assert_true(b_has_none(&b));
+	assert_true(
+	    pg_session_run(first, GOLD("did:assay:b"), 0, NULL, NULL, &f));
+	until(&b, b_is_gold, 2000);
+	assert_true(c_is_gold(&b));
+	sync_counts(b.sync, &after);
+	assert_true(after.changes >= before.changes + 2);
+	/* What was deleted is seen too. */
+	assert_true(pg_session_run(first,
+	    "DELETE FROM assay.score WHERE did = 'did:assay:b'", 0, NULL, NULL,
+	    &f));
+	until(&b, b_has_none, 2000);
+	assert_true(c_is_gold(&b));
+	pg_session_free(&first);
+	pg_session_free(&second);
+	bench_close(&b);
+}
+
 static bool
 is_down(const struct bench *b)
 {
@@ -308,6 +388,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_changes_arrive),
 	    cmocka_unit_test(test_lost_notification),
+	    cmocka_unit_test(test_interleaved_scores),
 	    cmocka_unit_test(test_outage),
 	};
 
