@@ -156,6 +156,16 @@ is_not_verified(const struct facts *k)
 	       k->offer->provider->verified_until <= k->x->now_ms;
 }
 
+const char *
+offer_unverified(const struct offer *o)
+{
+	const struct offer_provider *p = o->provider;
+
+	if (p->verified_until > 0)
+		return "verdict_ended";
+	return p->unverified != NULL ? p->unverified : "not_verified";
+}
+
 static bool
 is_below_tier(const struct facts *k)
 {

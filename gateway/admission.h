@@ -50,6 +50,11 @@ struct admission {
 	struct dids tried; /* failed for this very request */
 };
 
+/* Why evidence does not count for an offer that REJECT_NOT_VERIFIED refuses:
+ * the code of its verdict, "verdict_ended" where it was good until then, or
+ * "not_verified" where none is known. */
+const char *offer_unverified(const struct offer *o);
+
 enum rejection offer_admit(const struct admission *x, const struct offer *o);
 
 /* The pool an offer is of, for this buyer. */

@@ -25,6 +25,7 @@ enum {
 	LOOK_LEAST_MS = 250, /* between two looks for what grows old */
 	LOOK_MOST_MS = 60000,
 	REFRESHES = 24,	       /* at most that many in refresh_ms */
+	OVER_MS = 60000,       /* while the source gives what has ended */
 	USED_MS = 2 * 86400000 /* what nobody asked for is not refreshed */
 };
 
@@ -159,15 +160,29 @@ take(struct entry *e, struct bytes body, int64_t fetched_at,
 		c->telling = loop_defer(c->loop, on_telling, c);
 }
 
+/* What was nearly over when it came, or over already, is not asked for over
+ * and over. */
+static int64_t
+least_wait(const struct entry *e)
+{
+	int64_t least = e->all->settings.refresh_ms / REFRESHES;
+	int64_t left = e->next_update - e->fetched_at;
+
+	if (left <= 0)
+		return least < OVER_MS ? least : OVER_MS;
+	if (left / 2 < least)
+		least = left / 2;
+	return least > PAUSE_LEAST_MS ? least : PAUSE_LEAST_MS;
+}
+
 /* Unix ms from when it is to be fetched anew: when it is old, or ahead of its
- * makers' next update; what was nearly over when it came is not asked for
- * over and over. */
+ * makers' next update. */
 static int64_t
 due_at(const struct entry *e)
 {
 	int64_t refresh = e->all->settings.refresh_ms;
 	int64_t due = e->fetched_at + refresh;
-	int64_t least = e->fetched_at + refresh / REFRESHES;
+	int64_t least = e->fetched_at + least_wait(e);
 
 	if (e->next_update - refresh < due)
 		due = e->next_update - refresh;

@@ -78,17 +78,31 @@ reckon_verified(struct offer_provider *p)
 {
 	int64_t least = p->source_count > 0 ? INT64_MAX : 0;
 
-	for (size_t i = 0; i < p->source_count; i++)
-		if (p->sources[i]->verified_until < least)
-			least = p->sources[i]->verified_until;
+	p->unverified = NULL;
+	for (size_t i = 0; i < p->source_count; i++) {
+		if (p->sources[i]->verified_until >= least)
+			continue;
+		least = p->sources[i]->verified_until;
+		p->unverified = p->sources[i]->verdict;
+	}
 	p->verified_until = least;
 }
 
 void
-offers_verify(struct offers *o, struct offer_source *s, int64_t until)
+offers_bind(struct offer_source *s, const char *address, const char *image)
+{
+	text_store(
+	    text_of(address), s->signing_address, sizeof(s->signing_address));
+	text_store(text_of(image), s->image_digest, sizeof(s->image_digest));
+}
+
+void
+offers_verify(struct offers *o, struct offer_source *s, int64_t until,
+    const char *verdict)
 {
 	(void)o;
 	s->verified_until = until;
+	s->verdict = verdict;
 	reckon_verified(s->provider);
 }
 

@@ -18,6 +18,8 @@
 
 #define OFFER_SOURCES 8 /* ways to one provider at a time */
 #define DIRECT_ENDPOINTS 4
+#define OFFER_ADDRESS 43 /* 0x and 40 hex digits */
+#define OFFER_DIGEST 72	 /* sha256: and 64 hex digits */
 
 struct offer;
 
@@ -42,6 +44,7 @@ struct offer_provider {
 	/* Ours. */
 	unsigned active;	/* requests under way from this worker */
 	int64_t verified_until; /* Unix ms; 0: not verified */
+	const char *unverified; /* why not: the verdict's stable code */
 	const char *direct[DIRECT_ENDPOINTS]; /* https URLs, or NULL */
 	char direct_spki[65];		      /* hex, or "" */
 	struct offer_source *sources[OFFER_SOURCES];
@@ -56,6 +59,10 @@ struct offer_source {
 	bool is_local;		 /* this worker holds the tunnel */
 	bool is_draining;	 /* GOAWAY: no new streams on this way */
 	int64_t verified_until;	 /* Unix ms; 0: this way is not verified */
+	const char *verdict;	 /* stable code of the last one, or NULL */
+	/* What the evidence of this way binds, or "". */
+	char signing_address[OFFER_ADDRESS];
+	char image_digest[OFFER_DIGEST];
 	unsigned active;
 };
 
@@ -86,8 +93,12 @@ struct offer_source *offers_open(struct offers *o, const char *did,
 void offers_close(struct offers *o, struct offer_source **s);
 
 /* Evidence binds one way each, so a provider is verified for as long as all
- * its ways are. Unix ms; 0: not. */
-void offers_verify(struct offers *o, struct offer_source *s, int64_t until);
+ * its ways are. Unix ms; 0: not. The verdict's code is borrowed for good. */
+void offers_verify(struct offers *o, struct offer_source *s, int64_t until,
+    const char *verdict);
+/* What its evidence binds: the worker's signing key, and its image. */
+void offers_bind(
+    struct offer_source *s, const char *address, const char *image);
 
 /* Where its own HTTPS listener is reached; copied, at most DIRECT_ENDPOINTS.
  * spki is hex or "". */

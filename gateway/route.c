@@ -275,6 +275,25 @@ fill(const struct route_candidate *c, struct route *out)
 	out->is_newcomer = c->is_newcomer;
 }
 
+static void
+reject(struct route *out, const struct route_candidate *c)
+{
+	const char *why;
+
+	out->rejected[c->rejection]++;
+	if (c->rejection != REJECT_NOT_VERIFIED)
+		return;
+	why = offer_unverified(c->offer);
+	for (size_t i = 0; i < ROUTE_UNVERIFIED; i++) {
+		if (out->unverified[i].why == NULL)
+			out->unverified[i].why = why;
+		if (strcmp(out->unverified[i].why, why) == 0) {
+			out->unverified[i].count++;
+			return;
+		}
+	}
+}
+
 bool
 route_choose(const struct route_ask *ask, struct route *out, struct fault *f)
 {
@@ -292,7 +311,7 @@ route_choose(const struct route_ask *ask, struct route *out, struct fault *f)
 		if (c.rejection == ADMISSIBLE)
 			x.at[x.count++] = c;
 		else
-			out->rejected[c.rejection]++;
+			reject(out, &c);
 	}
 	out->admissible = x.count;
 	if (x.count != 0) {

@@ -27,6 +27,8 @@
 
 #include "gateway/admission.h"
 
+#define ROUTE_UNVERIFIED 24 /* reasons told apart */
+
 struct route_policy {
 	unsigned newcomer_permille; /* default 50 */
 	double newcomer_samples;    /* default 20 */
@@ -64,6 +66,12 @@ struct route {
 	size_t admissible;
 	size_t considered;
 	unsigned rejected[REJECT_COUNT];
+	/* Those of REJECT_NOT_VERIFIED by offer_unverified; the rest of them,
+	 * where there are more reasons than room, have none. */
+	struct {
+		const char *why;
+		unsigned count;
+	} unverified[ROUTE_UNVERIFIED];
 };
 
 /* False, with the fault of the rule above, where nobody can serve. `out` is

@@ -208,7 +208,8 @@ publish(struct tunnel *t)
 	mem_free(facts);
 	p->capacity = capacity_of(t);
 	p->is_in_doubt = false;
-	offers_verify(offers, t->source, t->proof.until);
+	offers_verify(offers, t->source, t->proof.until, t->proof.reason);
+	offers_bind(t->source, t->proof.signing_address, t->proof.image_digest);
 	if (tidings_is_absent(t->tidings))
 		p->window_open = true;
 	offers_set_direct(offers, p, t->statement.direct,

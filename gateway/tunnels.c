@@ -83,8 +83,12 @@ judge_evidence(struct tunnel *t)
 {
 	verification_judge(t->all->settings.verifications, &t->proof,
 	    &t->statement, &t->session);
-	if (t->source != NULL)
-		offers_verify(t->all->house.offers, t->source, t->proof.until);
+	if (t->source != NULL) {
+		offers_verify(t->all->house.offers, t->source, t->proof.until,
+		    t->proof.reason);
+		offers_bind(
+		    t->source, t->proof.signing_address, t->proof.image_digest);
+	}
 	t->wants_judgement = true;
 	tunnel_wake(t);
 }

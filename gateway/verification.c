@@ -88,6 +88,7 @@ conclude(struct proof *p, const char *status, const char *reason)
 	p->reason = reason;
 	p->until = 0;
 	p->renew_at = 0;
+	p->signing_address[0] = p->image_digest[0] = '\0';
 }
 
 /* ------------------------------------------------------------------- policy */
@@ -385,8 +386,9 @@ tell(struct hearing *h)
 	char nonce[HEX_SIZE(8)], said[sizeof(h->proof->written)];
 
 	hex_encode(bytes_of(h->proof->nonce, 8), nonce);
-	snprintf(said, sizeof(said), "%s %s %.64s %s", h->proof->status,
-	    h->proof->reason, h->x.policy->digest, nonce);
+	snprintf(said, sizeof(said), "%s %s %.64s %s %lld", h->proof->status,
+	    h->proof->reason, h->x.policy->digest, nonce,
+	    (long long)h->proof->until);
 	if (strcmp(said, h->proof->written) == 0)
 		return;
 	memcpy(h->proof->written, said, sizeof(said));
@@ -413,6 +415,28 @@ renewal(int64_t now_ms, int64_t until)
 	return at < now_ms + RENEW_LEAST_MS ? now_ms + RENEW_LEAST_MS : at;
 }
 
+/* SHA-256 over MRTD and RTMR0-3, or over SNP's MEASUREMENT, in turn. */
+static void
+tell_bound(struct hearing *h, struct proof *p)
+{
+	const struct evidence_facts *k = &h->x.facts;
+	struct bytes parts[5] = {bytes_of(k->mrtd, 48)};
+	char hex[HEX_SIZE(32)];
+	uint8_t digest[32];
+
+	if (h->signing_address != NULL)
+		eip191_address_write(h->signing_key, p->signing_address);
+	if (!k->cpu)
+		return;
+	for (size_t i = 0; i < 4; i++)
+		parts[i + 1] = bytes_of(k->rtmr[i], 48);
+	if (!k->is_tdx)
+		parts[0] = bytes_of(k->measurement, 48);
+	sha256_parts(parts, k->is_tdx ? 5 : 1, digest);
+	hex_encode(bytes_of(digest, 32), hex);
+	snprintf(p->image_digest, sizeof(p->image_digest), "sha256:%s", hex);
+}
+
 static void
 settle(struct hearing *h)
 {
@@ -425,6 +449,7 @@ settle(struct hearing *h)
 		conclude(p, "refused", verdict_code_name(CODE_STALE));
 	} else if (v->outcome == VERDICT_VERIFIED) {
 		conclude(p, "verified", verdict_code_name(CODE_OK));
+		tell_bound(h, p);
 		p->until = v->renew_by;
 		p->renew_at = renewal(v->judged_at, v->renew_by);
 	} else {

@@ -28,7 +28,11 @@ struct proof {
 	const char *reason; /* a stable code */
 	int64_t until;	    /* Unix ms; 0 unless verified */
 	int64_t renew_at;   /* Unix ms; when to ask again; 0: no hurry */
-	char written[160];  /* what the last row said */
+	/* What verified evidence binds, or "": the worker's signing key, and
+	 * the digest of what its hardware measured. */
+	char signing_address[43];
+	char image_digest[72];
+	char written[160]; /* what the last row said */
 };
 void proof_know(struct proof *p, X509 *peer);
 /* A new statement answers the hello with this nonce (64 hex digits). */

@@ -68,7 +68,7 @@ describe("options", () => {
 		const answer = await ask({ verified: true });
 		assert.equal(answer.code, "no_verified_provider");
 		assert.deepEqual(answer.json.error.metadata.rejected,
-			{ not_verified: 3 });
+			{ no_evidence: 3 });
 	});
 
 	test("min_tier reads the score table, at once", async () => {

@@ -88,7 +88,7 @@ async function refusedFor(reason, lie, ...words) {
 		const answer = await ask({ only: [node.did] });
 		assert.equal(answer.status, 503, answer.text);
 		assert.equal(answer.json.error.code, "no_verified_provider");
-		assert.equal(answer.json.error.metadata.rejected.not_verified, 1);
+		assert.deepEqual(answer.json.error.metadata.rejected, { [reason]: 1 });
 		// Unverified, it still serves whoever does not ask for that.
 		const plain = await assay.chat(key, MODEL,
 			{ options: { only: [node.did] } });
