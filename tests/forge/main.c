@@ -1,107 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * forge: a TDX platform under a test root, for tests through the real
- * programs. Everything is made around the time at which it runs.
+ * forge: a machine under test roots, for tests through the real programs: a
+ * TDX or an SNP platform, two GPUs, a Mac. Everything is made around the
+ * time at which it runs.
  *
  *   forge new FOLDER
  *	makes keys and certificates: root.pem (what a test build is told to
- *	trust), state.pem, and sound collateral
- *	in FOLDER/collateral/tdx/tcb/c0ffee000001.
- *   forge collateral FOLDER [sound | revoked | stale | old]
- *	writes the collateral anew: the PCK certificate on its list, lists
- *	past their update, or a platform that has become OutOfDate.
- *   forge quote FOLDER HEX [debug | old-module] [config=HEX] [rtmr3=HEX]
+ *	trust) and sound collateral: for Intel's platform as a file in
+ *	FOLDER/collateral/tdx/tcb, and below FOLDER/parts as the makers'
+ *	services would answer.
+ *   forge collateral FOLDER [sound | revoked | stale | old] [next=SECONDS]
+ *	writes the collateral anew: the device's certificate on its list,
+ *	lists past their update, a platform that has become OutOfDate; next
+ *	is how far the next update is.
+ *   forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
+ *	[mrtd=HEX] [rtmr3=HEX]
  *	prints a quote in hex with those 64 bytes of report data.
+ *   forge snp FOLDER HEX [debug] [measurement=HEX]
+ *   forge gpu FOLDER NONCE INDEX [measured]
+ *   forge mda FOLDER FRESHNESS [sip-off] [serial=TEXT]
+ *   forge app FOLDER NONCE [develop]
  */
 #include <stdint.h>
 #include <stdio.h>
 
-static int64_t forge_now;
-#define FORGE_NOW forge_now
+#include "tests/forge/forge.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "tests/unit/attestation_tdx_forge.h"
 
-#define STATE_MAX_BYTES ((size_t)1 << 20)
+int64_t forge_now;
+
+/* What the library's forge has not: a second CA with its PCK certificate,
+ * and the attestation key beside a certificate that nobody looks at. */
+struct platform {
+	struct tdx_forge t;
+	struct forged processor_ca, processor_pck, ak;
+};
 
 static void
-must(bool ok, const struct fault *f, const char *what)
+begin(struct platform *p)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "forge: %s: %s\n", what, f->why);
-	exit(1);
-}
-
-static const struct forged *
-member(const struct tdx_forge *t, int i)
-{
-	const struct forged *const all[] = {&t->root, &t->tcb, &t->ca, &t->pck};
-
-	return all[i];
+	memset(p, 0, sizeof(*p));
+	tdx_forge_start(&p->t);
 }
 
 static void
-save(struct tdx_forge *t, const char *folder)
+end(struct platform *p)
 {
-	BIO *out = BIO_new(BIO_s_mem());
-	struct fault f = {0};
-	struct text root = forged_pem(t->a, &t->root, 1);
-	char *at;
-	long len;
-	int i;
-
-	for (i = 0; i < 4; i++) {
-		PEM_write_bio_PrivateKey(
-		    out, member(t, i)->key, NULL, NULL, 0, NULL, NULL);
-		PEM_write_bio_X509(out, member(t, i)->x509);
-	}
-	PEM_write_bio_PrivateKey(out, t->ak, NULL, NULL, 0, NULL, NULL);
-	len = BIO_get_mem_data(out, &at);
-	must(folder_make(folder, 0700, &f), &f, folder);
-	must(file_write(arena_printf(t->a, "%s/state.pem", folder), at,
-		 (size_t)len, 0600, &f),
-	    &f, "state.pem");
-	must(file_write(arena_printf(t->a, "%s/root.pem", folder), root.at,
-		 root.len, 0644, &f),
-	    &f, "root.pem");
-	BIO_free(out);
+	forged_free(&p->processor_ca);
+	forged_free(&p->processor_pck);
+	forged_free(&p->ak);
+	tdx_forge_end(&p->t);
 }
 
 static void
-take(BIO *in, struct forged *out)
+members(struct platform *p, struct forged *out[7])
 {
-	EVP_PKEY_free(out->key);
-	X509_free(out->x509);
-	out->key = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
-	out->x509 = PEM_read_bio_X509(in, NULL, NULL, NULL);
-	forge_must(out->key != NULL && out->x509 != NULL);
+	out[0] = &p->t.root;
+	out[1] = &p->t.tcb;
+	out[2] = &p->t.ca;
+	out[3] = &p->t.pck;
+	out[4] = &p->processor_ca;
+	out[5] = &p->processor_pck;
+	out[6] = &p->ak;
 }
 
-/* A platform as tdx_forge_start makes it, with the keys of the folder. */
 static void
-load(struct tdx_forge *t, const char *folder)
+use_processor(struct platform *p)
 {
-	struct fault f = {0};
-	char *at;
-	size_t len;
-	BIO *in;
+	struct forged ca = p->t.ca, pck = p->t.pck;
 
-	tdx_forge_start(t);
-	must(file_read(arena_printf(t->a, "%s/state.pem", folder),
-		 STATE_MAX_BYTES, &at, &len, &f),
-	    &f, "state.pem");
-	in = BIO_new_mem_buf(at, (int)len);
-	take(in, &t->root);
-	take(in, &t->tcb);
-	take(in, &t->ca);
-	take(in, &t->pck);
-	EVP_PKEY_free(t->ak);
-	t->ak = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
-	forge_must(t->ak != NULL);
-	BIO_free(in);
-	mem_free(at);
+	p->t.ca = p->processor_ca;
+	p->t.pck = p->processor_pck;
+	p->processor_ca = ca;
+	p->processor_pck = pck;
+}
+
+static void
+save_roots(struct platform *p, const char *folder)
+{
+	struct roots r = {.count = 0};
+	struct text pem;
+
+	EVP_PKEY_up_ref(p->t.root.key);
+	X509_up_ref(p->t.root.x509);
+	r.at[r.count++] = p->t.root;
+	forge_snp_new(folder, &r);
+	forge_gpu_new(folder, &r);
+	forge_apple_new(folder, &r);
+	forge_must(r.count <= FORGE_ROOTS);
+	pem = forged_pem(p->t.a, r.at, r.count);
+	forge_write(p->t.a, folder, "root.pem", bytes_of(pem.at, pem.len));
+	for (size_t i = 0; i < r.count; i++)
+		forged_free(&r.at[i]);
+}
+
+static void
+make(struct platform *p, const char *folder)
+{
+	struct forged *all[7];
+	const struct forged *kept[7];
+
+	begin(p);
+	forge(&p->processor_ca, &p->t.root,
+	    &(struct forge_wish){.name = "Intel SGX PCK Processor CA",
+		.curve = "P-256",
+		.ca = true,
+		.serial = 15});
+	use_processor(p);
+	tdx_forge_pck(&p->t, 16, 0, 0, "Intel SGX PCK Certificate");
+	use_processor(p);
+	forge(
+	    &p->ak, NULL, &(struct forge_wish){.name = "ak", .curve = "P-256"});
+	members(p, all);
+	for (size_t i = 0; i < 7; i++)
+		kept[i] = all[i];
+	forge_save(folder, "tdx.pem", kept, 7);
+	save_roots(p, folder);
+}
+
+static void
+use_ak(struct platform *p)
+{
+	EVP_PKEY_free(p->t.ak);
+	EVP_PKEY_up_ref(p->t.ak = p->ak.key);
+}
+
+/* A platform as tdx_forge makes it, with the keys of the folder. */
+static void
+load(struct platform *p, const char *folder)
+{
+	struct forged *all[7];
+
+	begin(p);
+	tdx_forge_pck(&p->t, 14, 0, 0, "Intel SGX PCK Certificate");
+	members(p, all);
+	forge_load(folder, "tdx.pem", all, 7);
+	use_ak(p);
 }
 
 /* The texts of tdx_forge speak of January 2026: moved to now. */
@@ -119,49 +155,111 @@ moved(struct tdx_forge *t, const char *text, int64_t next)
 	return out;
 }
 
-static void
-collateral(struct tdx_forge *t, const char *folder, const char *kind)
+static struct bytes
+text_bytes(const char *text)
 {
-	bool stale = strcmp(kind, "stale") == 0;
-	bool old = strcmp(kind, "old") == 0;
-	int64_t next = FORGE_NOW + (stale ? -3600 : 10 * FORGE_DAY);
-	const char *levels =
-	    tdx_forge_level(t->a, 8, 13, 3, old ? "OutOfDate" : "UpToDate");
-	char *path = arena_printf(t->a, "%s/collateral/tdx/tcb", folder);
-	struct fault f = {0};
-	char *bundle;
+	return bytes_of(text, strlen(text));
+}
 
-	t->tcb_info = moved(
-	    t, tdx_forge_tcb_info(t->a, levels), FORGE_NOW + 20 * FORGE_DAY);
-	t->qe_identity =
-	    moved(t, tdx_forge_sound_qe(), FORGE_NOW + 20 * FORGE_DAY);
-	t->root_crl = forge_list(t->a, &t->root, 0, next);
-	t->pck_crl = forge_list(
-	    t->a, &t->ca, strcmp(kind, "revoked") == 0 ? 14 : 0, next);
-	bundle = tdx_forge_bundle(t);
-	must(folder_make(path, 0755, &f), &f, path);
-	must(file_write(arena_printf(t->a, "%s/c0ffee000001", path), bundle,
-		 strlen(bundle), 0644, &f),
-	    &f, path);
+static void
+publish_signed(struct tdx_forge *t, const char *folder, const char *file,
+    const char *member, const char *inner)
+{
+	struct text signature = tdx_forge_signature(t, inner);
+
+	forge_write(t->a, folder, file,
+	    text_bytes(arena_printf(t->a, "{\"%s\":%s,\"signature\":\"%.*s\"}",
+		member, inner, (int)signature.len, signature.at)));
+}
+
+/* One CA's list, its chain, and the bundle that speaks of its platforms. */
+static void
+publish_ca(struct platform *p, const char *folder, const char *name,
+    const char *bundle, struct bytes crl)
+{
+	struct tdx_forge *t = &p->t;
+	struct text chain =
+	    forged_pem(t->a, (const struct forged[]){t->ca, t->root}, 2);
+
+	t->pck_crl = crl;
+	forge_write(t->a, folder,
+	    arena_printf(t->a, "collateral/tdx/tcb/%s", bundle),
+	    text_bytes(tdx_forge_bundle(t)));
+	forge_write(
+	    t->a, folder, arena_printf(t->a, "parts/tdx/%s.crl", name), crl);
+	forge_write(t->a, folder,
+	    arena_printf(t->a, "parts/tdx/%s-chain.pem", name),
+	    bytes_of(chain.at, chain.len));
+}
+
+static void
+publish(struct platform *p, const char *folder, const struct publication *w,
+    int64_t update)
+{
+	struct tdx_forge *t = &p->t;
+	struct text chain =
+	    forged_pem(t->a, (const struct forged[]){t->tcb, t->root}, 2);
+
+	t->tcb_info = moved(t,
+	    tdx_forge_tcb_info(t->a, tdx_forge_level(t->a, 8, 13, 3,
+					 w->old ? "OutOfDate" : "UpToDate")),
+	    update);
+	t->qe_identity = moved(t, tdx_forge_sound_qe(), update);
+	t->root_crl = forge_list(t->a, &t->root, 0, w->next);
+	publish_ca(p, folder, "platform", "c0ffee000001",
+	    forge_list(t->a, &t->ca, w->revoked ? 14 : 0, w->next));
+	use_processor(p);
+	publish_ca(p, folder, "processor", "c0ffee000001.processor",
+	    forge_list(t->a, &t->ca, w->revoked ? 16 : 0, w->next));
+	use_processor(p);
+	publish_signed(t, folder, "parts/tdx/tcb.json", "tcbInfo", t->tcb_info);
+	publish_signed(
+	    t, folder, "parts/tdx/qe.json", "enclaveIdentity", t->qe_identity);
+	forge_write(t->a, folder, "parts/tdx/tcb-chain.pem",
+	    bytes_of(chain.at, chain.len));
+	forge_write(t->a, folder, "parts/tdx/root.crl", t->root_crl);
+}
+
+static void
+collateral(struct platform *p, const char *folder, int argc, char **argv)
+{
+	struct publication w = {.next = FORGE_NOW + 10 * FORGE_DAY};
+	int64_t update = FORGE_NOW + 20 * FORGE_DAY;
+
+	for (int i = 0; i < argc; i++) {
+		if (strncmp(argv[i], "next=", 5) == 0)
+			update = w.next = FORGE_NOW + atoll(argv[i] + 5);
+		w.revoked |= strcmp(argv[i], "revoked") == 0;
+		w.old |= strcmp(argv[i], "old") == 0;
+		if (strcmp(argv[i], "stale") == 0)
+			w.next = FORGE_NOW - 3600;
+	}
+	publish(p, folder, &w, update);
+	forge_snp_publish(folder, &w);
+	forge_gpu_publish(folder, &w);
 }
 
 static void
 put_hex(const char *hex, uint8_t *out, size_t size)
 {
-	size_t len;
-
-	forge_must(hex_decode(text_of(hex), out, size, &len));
+	forge_hex(hex, out, size);
 }
 
 static void
-wish(struct tdx_forge *t, const char *word)
+wish(struct platform *p, const char *word)
 {
+	struct tdx_forge *t = &p->t;
+
 	if (strcmp(word, "debug") == 0)
 		t->body[TDX_FORGE_ATTRIBUTES] |= 1;
 	else if (strcmp(word, "old-module") == 0)
 		t->body[TDX_FORGE_SVN] = 4;
+	else if (strcmp(word, "processor") == 0)
+		use_processor(p);
 	else if (strncmp(word, "config=", 7) == 0)
 		put_hex(word + 7, t->body + TDX_FORGE_CONFIG, 48);
+	else if (strncmp(word, "mrtd=", 5) == 0)
+		put_hex(word + 5, t->body + TDX_FORGE_MRTD, 48);
 	else if (strncmp(word, "rtmr3=", 6) == 0)
 		put_hex(word + 6, t->body + TDX_FORGE_RTMR0 + 3 * 48, 48);
 	else
@@ -169,44 +267,53 @@ wish(struct tdx_forge *t, const char *word)
 }
 
 static void
-quote(struct tdx_forge *t)
+quote(struct platform *p, const char *report_data, int argc, char **argv)
 {
-	struct bytes q = tdx_forge_quote(t);
-	char *hex = arena_alloc(t->a, HEX_SIZE(q.len));
+	put_hex(report_data, p->t.body + TDX_FORGE_REPORT_DATA, 64);
+	for (int i = 0; i < argc; i++)
+		wish(p, argv[i]);
+	forge_print(p->t.a, tdx_forge_quote(&p->t));
+}
 
-	hex_encode(q, hex);
-	puts(hex);
+static int
+of_intel(int argc, char **argv)
+{
+	struct platform p;
+
+	if (strcmp(argv[1], "new") == 0) {
+		make(&p, argv[2]);
+		collateral(&p, argv[2], 0, NULL);
+	} else if (strcmp(argv[1], "collateral") == 0) {
+		load(&p, argv[2]);
+		collateral(&p, argv[2], argc - 3, argv + 3);
+	} else {
+		load(&p, argv[2]);
+		quote(&p, argv[3], argc - 4, argv + 4);
+	}
+	end(&p);
+	return 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct tdx_forge t;
-	int i;
+	static const struct {
+		const char *name;
+		void (*run)(const char *folder, int argc, char **argv);
+	} others[] = {{"snp", forge_snp_report}, {"gpu", forge_gpu_report},
+	    {"mda", forge_apple_mda}, {"app", forge_apple_app}};
 
 	forge_now = clock_unix_ms() / 1000;
-	if (argc == 3 && strcmp(argv[1], "new") == 0) {
-		tdx_forge_start(&t);
-		save(&t, argv[2]);
-		collateral(&t, argv[2], "sound");
-	} else if ((argc == 3 || argc == 4) &&
-		   strcmp(argv[1], "collateral") == 0) {
-		load(&t, argv[2]);
-		collateral(&t, argv[2], argc == 4 ? argv[3] : "sound");
-	} else if (argc >= 4 && strcmp(argv[1], "quote") == 0) {
-		load(&t, argv[2]);
-		put_hex(argv[3], t.body + TDX_FORGE_REPORT_DATA, 64);
-		for (i = 4; i < argc; i++)
-			wish(&t, argv[i]);
-		quote(&t);
-	} else {
-		fprintf(stderr,
-		    "usage: forge new FOLDER\n"
-		    "       forge collateral FOLDER [sound|revoked|stale|old]\n"
-		    "       forge quote FOLDER HEX [debug|old-module] "
-		    "[config=HEX] [rtmr3=HEX]\n");
-		return 2;
-	}
-	tdx_forge_end(&t);
-	return 0;
+	for (size_t i = 0; argc > 3 && i < sizeof(others) / sizeof(*others);
+	     i++)
+		if (strcmp(argv[1], others[i].name) == 0) {
+			others[i].run(argv[2], argc - 3, argv + 3);
+			return 0;
+		}
+	if ((argc == 3 && strcmp(argv[1], "new") == 0) ||
+	    (argc >= 3 && strcmp(argv[1], "collateral") == 0) ||
+	    (argc >= 4 && strcmp(argv[1], "quote") == 0))
+		return of_intel(argc, argv);
+	fprintf(stderr, "forge: see the head of tests/forge/main.c\n");
+	return 2;
 }

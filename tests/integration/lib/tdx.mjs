@@ -63,8 +63,8 @@ export class TdxPlatform {
 		return Buffer.from(hex.trim(), "hex").toString("base64");
 	}
 
-	async publish(kind) {
-		await run(FORGE, ["collateral", this.folder, kind]);
+	async publish(...words) {
+		await run(FORGE, ["collateral", this.folder, ...words]);
 	}
 
 	// The bundle for what stands in `facts`; `said` differs where a test lies.

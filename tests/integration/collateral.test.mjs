@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promise: what makers publish is fetched from the configured services, kept in
+// Postgres for every gateway, fetched anew ahead of its end; a source that fails
+// is told, and what still holds serves on; what has ended closes the door, with
+// the code that says so.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { Assay, until } from "./harness.mjs";
+import { Makers } from "./lib/makers.mjs";
+import { metric, prover, verdictIs, verdictOf } from "./lib/prover.mjs";
+import { TdxPlatform } from "./lib/tdx.mjs";
+
+const MODEL = "lovelace:sealed";
+const MRTD = "ab".repeat(48);
+const NAME = "tdx/tcb/c0ffee000001";
+const TCB = /\/tcb\?/;
+let assay, platform, makers, key, file;
+
+before(async () => {
+	assay = await Assay.start();
+	platform = await TdxPlatform.make(assay.path("platform"));
+	makers = await Makers.start(platform.folder);
+	assay.closers.push(() => makers.close());
+	await restart();
+	await assay.workspace("sealed");
+	await assay.workspace("buyers");
+	file = await assay.pretend(MODEL, { tasks: ["chat"] });
+	key = await assay.key("buyers");
+	const policy = assay.path("policy.json");
+	fs.writeFileSync(policy, JSON.stringify({ version: 1, require: ["cpu"],
+		tdx: { mrtd: [MRTD] } }));
+	await assay.cli("policy", "set", policy);
+});
+after(() => assay?.close());
+
+async function restart(more = {}) {
+	await assay.gateway.stop();
+	await assay.startGateway({ ...platform.settings, ...makers.settings,
+		"attestation.within": "2s", ...more });
+}
+
+// Nothing is at hand any more, and the sources are as they should be.
+async function forget(...published) {
+	await assay.gateway.stop();
+	await assay.postgres.query("delete from assay.collateral");
+	makers.mood("intel", undefined);
+	makers.asked = [];
+	await platform.publish("sound", ...published);
+}
+
+const quoting = (...words) => prover(assay, "sealed", MODEL, file,
+	(facts) => platform.evidence(facts, ...words));
+
+const ask = (node) => assay.chat(key, MODEL,
+	{ options: { verified: true, only: [node.did] } });
+
+async function row(name = NAME) {
+	const [found] = await assay.postgres.query("select failure,"
+		+ " failing_since is not null, extract(epoch from fetched_at)"
+		+ ` from operator.collateral where name = '${name}'`);
+	return found && { failure: found[0] || null,
+		failing: found[1] === "t" || found[1] === true,
+		fetched: Number(found[2]) };
+}
+
+const kept = () => metric(assay, "assay_collateral_kept",
+	{ source: "intel" });
+const answers = (code) => metric(assay, "assay_collateral_answers_total",
+	{ source: "intel", code });
+
+describe("collateral is fetched", () => {
+	let node;
+
+	after(() => node?.close());
+
+	test("from the configured services, once, while nobody waits",
+		async () => {
+			node = await quoting();
+			await verdictIs(assay, node.did, "ok");
+			assert.deepEqual(makers.asked.map(({ url }) => url), [
+				"/pcs/tdx/certification/v4/tcb?fmspc=c0ffee000001",
+				"/pcs/tdx/certification/v4/qe/identity",
+				"/pcs/sgx/certification/v4/pckcrl?ca=platform"
+					+ "&encoding=der",
+				"/root.crl"]);
+			assert.equal((await ask(node)).status, 200);
+			assert.equal(await answers("ok"), 1);
+			const reasons = (await assay.postgres.query("select reason"
+				+ " from assay.attestation_verdict where did = "
+				+ `'${node.did}' order by judged_at`)).map(([one]) => one);
+			assert.deepEqual(reasons, ["missing", "ok"]);
+		});
+
+	test("and kept: another gateway does not ask again", async () => {
+		await until("the row", () => row());
+		makers.asked = [];
+		makers.mood("intel", "down");
+		await node.close();
+		await restart();
+		await node.dial();
+		await until("the verdict", async () =>
+			(await ask(node)).status === 200);
+		assert.deepEqual(makers.asked, []);
+		makers.mood("intel", undefined);
+	});
+
+	test("with the list of the CA that issued the certificate",
+		async () => {
+			const other = await quoting("processor");
+			try {
+				await verdictIs(assay, other.did, "ok");
+				assert.equal(
+					makers.asks(/ca=processor/).length, 1);
+				assert.equal(makers.asks(/ca=platform/).length, 0);
+				assert.ok(await row(`${NAME}.processor`));
+			} finally {
+				await other.close();
+			}
+		});
+
+	test("and verified once for many verdicts", async () => {
+		const chains = (how) => metric(assay,
+			"assay_verdict_chains_total", { kind: "tdx", how });
+		const [full, before] = [await chains("full"),
+			await chains("kept")];
+		const others = [await quoting(), await quoting()];
+		try {
+			for (const one of others)
+				await verdictIs(assay, one.did, "ok");
+			assert.equal(await chains("full"), full);
+			assert.ok(await chains("kept") >= before + 2);
+			assert.ok(await metric(assay,
+				"assay_verdict_cpu_seconds_count",
+				{ kind: "tdx" }) >= 3);
+		} finally {
+			for (const one of others)
+				await one.close();
+		}
+	});
+});
+
+describe("ahead of its end", () => {
+	let node;
+
+	after(() => node?.close());
+
+	test("collateral is fetched anew, and nobody notices", async () => {
+		await forget("next=25");
+		await restart({ "attestation.refresh": "20s" });
+		node = await quoting();
+		await verdictIs(assay, node.did, "ok");
+		await platform.publish("sound");
+		await until("the second fetch", () =>
+			makers.asks(TCB).length === 2);
+		const [first, second] = makers.asks(TCB);
+		// By age alone it would have been after 20 s.
+		assert.ok(second.at - first.at < 15_000);
+		await until("the verdict to live on", async () => {
+			const [[left]] = await assay.postgres.query("select extract("
+				+ "epoch from max(renew_by) - now()) from"
+				+ ` operator.verified where did = '${node.did}'`);
+			return Number(left) > 60;
+		});
+		assert.equal((await ask(node)).status, 200);
+		// The new one is verified anew: what was kept was of other bytes.
+		assert.equal(await metric(assay, "assay_verdict_chains_total",
+			{ kind: "tdx", how: "full" }), 2);
+	});
+});
+
+describe("while a source fails", () => {
+	let node;
+
+	before(async () => {
+		await forget();
+		await restart({ "attestation.refresh": "2s" });
+		node = await quoting();
+		await verdictIs(assay, node.did, "ok");
+	});
+	after(() => node?.close());
+
+	for (const [mood, code] of [["down", "unavailable"],
+		["garbage", "invalid_json"], ["redirect", "refused"],
+		["slow", "timeout"], ["oversized", "limit_exceeded"],
+		["tampered", "tampered"]]) {
+		test(`${mood}: what is held serves on, and it is told`,
+			async () => {
+				const lines = assay.gateway.lines.length;
+				const { fetched } = await until("the row", () => row());
+				const counted = await answers(code);
+				makers.mood("intel", mood);
+				await until("the failure", async () =>
+					(await row()).failure === code);
+				const said = await assay.gateway.line(
+					"event=collateral_kept", { after: lines });
+				assert.match(said, new RegExp(`code=${code}`));
+				assert.match(said, /age_s=\d+/);
+				assert.equal(await kept(), 1);
+				assert.ok(await answers(code) > counted);
+				assert.ok((await row()).failing);
+				assert.equal((await ask(node)).status, 200);
+				assert.equal((await verdictOf(assay, node.did)).reason,
+					"ok");
+				makers.mood("intel", undefined);
+				await until("it to be over", async () =>
+					(await row()).failure === null);
+				assert.ok((await row()).fetched > fetched);
+				await until("the metric", async () =>
+					await kept() === 0);
+			});
+	}
+
+	test("a redirect is not followed", () => {
+		assert.equal(makers.asks(/elsewhere/).length, 0);
+	});
+});
+
+describe("what has ended", () => {
+	test("closes the door as stale while its source is away", async () => {
+		await forget("next=8");
+		await restart();
+		const node = await quoting();
+		try {
+			await verdictIs(assay, node.did, "ok");
+			assert.equal((await ask(node)).status, 200);
+			makers.mood("intel", "down");
+			await until("the door to close", async () =>
+				(await ask(node)).code === "no_verified_provider");
+			await verdictIs(assay, node.did, "stale");
+			const refused = await ask(node);
+			assert.deepEqual(refused.json.error.metadata.rejected,
+				{ stale: 1 });
+			await platform.publish("sound");
+			makers.mood("intel", undefined);
+			await verdictIs(assay, node.did, "ok");
+			assert.equal((await ask(node)).status, 200);
+		} finally {
+			await node.close();
+		}
+	});
+
+	test("and so does what never came", async () => {
+		await forget();
+		makers.mood("intel", "down");
+		await restart();
+		const node = await quoting();
+		try {
+			await verdictIs(assay, node.did, "missing");
+			await assay.gateway.line(/event=collateral_missing .*code=/);
+			assert.deepEqual((await ask(node)).json.error.metadata
+				.rejected, { missing: 1 });
+			makers.mood("intel", undefined);
+			await verdictIs(assay, node.did, "ok");
+		} finally {
+			await node.close();
+		}
+	});
+});
