@@ -39,6 +39,8 @@
 	X(FEEDBACK_RANGE, "feedback_out_of_range")                             \
 	X(FEEDBACK_ISSUE, "unknown_issue")                                     \
 	X(REQUEST_NOT_SERVED, "request_not_served")                            \
+	X(SIGNATURE_NOT_FOUND, "signature_not_found")                          \
+	X(SIGNATURE_MISSING, "signature_missing")                              \
 	X(RUNTIME_UNREACHABLE, "runtime_unreachable")                          \
 	X(IDEMPOTENCY_CONFLICT, "idempotency_conflict")                        \
 	/* who could serve it */                                               \
@@ -54,6 +56,7 @@
 	X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                            \
 	X(STREAM_STALLED, "stream_stalled")                                    \
 	X(TOTAL_TIMEOUT, "total_timeout")                                      \
+	X(SIGNATURE_INVALID, "signature_invalid")                              \
 	X(TRUNCATED, "truncated")                                              \
 	X(BUYER_GONE, "buyer_gone")                                            \
 	X(DRAINING, "draining")                                                \

@@ -81,14 +81,15 @@ attempt_add_fields(struct exchange *x, struct http_fields *fs)
 	    arena_printf(a, "%zu", x->attempt_count));
 }
 
-static void
-on_start(void *arg, struct http_fields *fs)
+void
+attempt_start(void *arg, struct http_fields *fs)
 {
 	struct exchange *x = arg;
 	const char *decision;
 
 	x->first_byte_us = clock_mono_us() - x->began_us;
 	attempt_add_fields(x, fs);
+	private_add_fields(x, fs);
 	if (x->decision == NULL)
 		return;
 	decision = json_write(x->arena, x->decision);
@@ -130,6 +131,8 @@ compose_outgoing(struct exchange *x, struct http_outgoing *o)
 	    type == NULL ? "application/json" : type);
 	if (accept != NULL)
 		http_fields_add(&o->fields, a, "accept", accept);
+	if (x->endpoint->is_private)
+		http_fields_add(&o->fields, a, "x-assay-private", "1");
 	o->body = evbuffer_new();
 	/* The request outlives the call: the bytes are lent, not copied. */
 	for (int i = 0; i < 2; i++)
@@ -165,7 +168,7 @@ attempt_ask(struct exchange *x)
 	    .stall_ms = x->query.timeouts.stall_ms,
 	    .total_ms = left_ms(x),
 	    .keepalive_ms = x->house->settings->timeout_keepalive,
-	    .on_start = on_start};
+	    .on_start = attempt_start};
 
 	begin_attempt(x);
 	x->asked_us = clock_mono_us();
@@ -176,6 +179,8 @@ attempt_ask(struct exchange *x)
 		    "its tunnel closed after it was chosen");
 		return RELAYED;
 	}
+	if (x->endpoint->is_private && !private_begin(x, &order))
+		return RELAYED;
 	compose_outgoing(x, &o);
 	x->question = relay_ask(&order, on_relayed, x);
 	evbuffer_free(o.body);
@@ -238,8 +243,10 @@ attempt_got(struct exchange *x)
 	struct attempt_row *t = &x->attempts[x->attempt_count - 1];
 	const struct relay_result *r = &x->relayed;
 
+	if (private_is_unsigned(x))
+		return SIGN;
 	if (r->status != 0)
-		t->status = r->status;
+		t->status = x->status = r->status;
 	if (r->first_byte_us != 0)
 		t->first_byte_us = r->first_byte_us - x->asked_us;
 	if (r->head_us != 0)

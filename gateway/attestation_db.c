@@ -109,11 +109,14 @@ struct pending *
 gateway_db_keep_signature(
     struct pg *pg, const struct signature_row *row, done_answer *fn, void *arg)
 {
-	const char *params[] = {row->chat_id, row->account, row->request,
-	    row->did, row->text, row->signature, row->address, row->algorithm,
-	    row->complete ? "true" : "false"};
+	struct ask *x = ask_done(fn, arg);
+	const char *params[] = {
+	    pg_array(x->arena, row->chat_ids, row->chat_ids[1] != NULL ? 2 : 1),
+	    row->account, row->request, row->did, row->text, row->signature,
+	    row->address, row->algorithm, row->complete ? "true" : "false",
+	    pg_int(x->arena, row->bytes), row->missing};
 
-	return ask_send(ask_done(fn, arg), pg, KEEP_SIGNATURE, params);
+	return ask_send(x, pg, KEEP_SIGNATURE, params);
 }
 
 static void
@@ -131,6 +134,9 @@ read_signature(struct ask *x, const struct pg_rows *rows)
 	row.algorithm = pg_text(rows, 0, 3);
 	row.complete = pg_bool(rows, 0, 4);
 	row.did = pg_text(rows, 0, 5);
+	row.request = pg_text(rows, 0, 6);
+	row.bytes = pg_i64(rows, 0, 7);
+	row.missing = pg_text(rows, 0, 8);
 	x->fn.signature(x->arg, &row, NULL);
 }
 

@@ -56,8 +56,9 @@ struct pending *gateway_db_keep_collateral(struct pg *pg,
 struct pending *gateway_db_fail_collateral(struct pg *pg, const char *name,
     int64_t at, const char *code, done_answer *fn, void *arg);
 
+/* Texts: NULL for null. */
 struct signature_row {
-	const char *chat_id;
+	const char *chat_ids[2]; /* the request id first; the second or NULL */
 	const char *account;
 	const char *request;
 	const char *did;
@@ -66,8 +67,10 @@ struct signature_row {
 	const char *address;
 	const char *algorithm;
 	bool complete;
+	int64_t bytes;	     /* of the answer, that it covers */
+	const char *missing; /* why there is none, or NULL */
 };
-/* The first one for a chat id stands. */
+/* For each of the chat ids the newest exchange stands. */
 struct pending *gateway_db_keep_signature(
     struct pg *pg, const struct signature_row *row, done_answer *fn, void *arg);
 /* row NULL and f NULL: this account has none of that id. */

@@ -21,6 +21,7 @@ enum endpoint_kind {
 	ENDPOINT_ATTESTATION, /* a provider's evidence, over a nonce */
 	ENDPOINT_REPORT,      /* the same in another form */
 	ENDPOINT_VERIFY,      /* a report, judged */
+	ENDPOINT_SIGNATURE,   /* of a private exchange that is over */
 	ENDPOINT_FEEDBACK     /* POST gives, PUT with an id changes */
 };
 
@@ -33,6 +34,7 @@ struct endpoint {
 	const char *task; /* of ENDPOINT_RELAY; NULL: named by the variable
 			   * or, for handoff and route, by the body */
 	uint32_t scopes;  /* auth/scope.h: any of these grants it */
+	bool is_private;  /* of ENDPOINT_RELAY: verified, unchanged, signed */
 };
 
 /* Fails NOT_FOUND, or METHOD_NOT_ALLOWED with *allow naming the method. The

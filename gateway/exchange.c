@@ -22,9 +22,9 @@
 /* ---------------------------------------------------------- table of steps */
 
 typedef enum step run_step(struct exchange *x);
-static run_step read_request, ask_buyer, got_buyer, ask_description,
-    got_description, make_query, ask_kept, got_kept, choose_offer, ask_handoff,
-    got_handoff, ask_keep, got_keep, answer_buyer;
+static run_step read_request, ask_buyer, got_buyer, make_query, ask_kept,
+    got_kept, choose_offer, ask_handoff, got_handoff, ask_keep, got_keep,
+    answer_buyer;
 
 #define WITHIN(name) offsetof(struct settings, timeout_##name)
 
@@ -39,8 +39,8 @@ static const struct {
 [READ]		= { "read",		read_request,		0 },
 [BUYER]		= { "buyer",		ask_buyer,		WITHIN(auth) },
 [BUYER_KNOWN]	= { "buyer_known",	got_buyer,		0 },
-[DESCRIBE]	= { "describe",		ask_description,	WITHIN(auth) },
-[DESCRIBED]	= { "described",	got_description,	0 },
+[DESCRIBE]	= { "describe",		lookup_ask,		WITHIN(auth) },
+[DESCRIBED]	= { "described",	lookup_got,		0 },
 [JUDGE]		= { "judge",		judge_read,		0 },
 [ATTEST]	= { "attest",		attest_ask,		0 },
 [ATTESTED]	= { "attested",		attest_got,		0 },
@@ -57,6 +57,8 @@ static const struct {
 [KEEP_DONE]	= { "keep_done",	got_keep,		0 },
 [RELAY]		= { "relay",		attempt_ask,		0 },
 [RELAYED]	= { "relayed",		attempt_got,		0 },
+[SIGN]		= { "sign",		private_ask,		0 },
+[SIGNED]	= { "signed",		private_got,		0 },
 [LEDGER]	= { "ledger",		outcome_write,		0 },
 [ANSWER]	= { "answer",		answer_buyer,		0 },
 };
@@ -214,6 +216,7 @@ got_buyer(struct exchange *x)
 	case ENDPOINT_MODEL:
 	case ENDPOINT_PROVIDER:
 	case ENDPOINT_REQUEST:
+	case ENDPOINT_SIGNATURE:
 		return DESCRIBE;
 	case ENDPOINT_ATTESTATION:
 	case ENDPOINT_REPORT:
@@ -223,68 +226,6 @@ got_buyer(struct exchange *x)
 	case ENDPOINT_FEEDBACK:
 		return JUDGE;
 	}
-	return LEDGER;
-}
-
-/* ----------------------------------------------------------------- describe */
-
-static void
-on_request_row(void *arg, const struct request_row *row,
-    const struct attempt_row *attempts, size_t count, const struct fault *f)
-{
-	struct exchange *x = arg;
-
-	x->question = NULL;
-	if (row != NULL)
-		x->answer = describe_request(row, attempts, count, x->arena);
-	else if (f != NULL)
-		fault_set(&x->fault, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
-		    "%s", f->why);
-	else
-		fault_set(&x->fault, FAULT_REQUEST_NOT_FOUND,
-		    "you made no request with this id (one that has just "
-		    "ended may take a second to appear)");
-	exchange_advance(x);
-}
-
-static enum step
-ask_request(struct exchange *x)
-{
-	if (!text_is_uuid(text_of(x->variable))) {
-		fault_set(&x->fault, FAULT_REQUEST_NOT_FOUND,
-		    "a request id is a UUID");
-		return DESCRIBED;
-	}
-	x->question = gateway_db_find_request(
-	    x->house->pg, x->variable, x->principal.account, on_request_row, x);
-	return WAIT;
-}
-
-static enum step
-ask_description(struct exchange *x)
-{
-	struct describe d = {
-	    x->catalog, x->house->offers, &x->principal, clock_unix_ms()};
-	char *out = NULL;
-
-	if (x->endpoint->kind == ENDPOINT_REQUEST)
-		return ask_request(x);
-	if (x->endpoint->kind == ENDPOINT_MODELS)
-		out = describe_models(&d, x->arena);
-	else if (x->endpoint->kind == ENDPOINT_MODEL)
-		describe_model(
-		    &d, text_of(x->variable), x->arena, &out, &x->fault);
-	else
-		describe_provider(&d, x->variable, x->arena, &out, &x->fault);
-	x->answer = out;
-	return x->endpoint->kind == ENDPOINT_PROVIDER ? standing_ask(x)
-						      : DESCRIBED;
-}
-
-static enum step
-got_description(struct exchange *x)
-{
-	x->status = 200;
 	return LEDGER;
 }
 
@@ -314,7 +255,9 @@ make_query(struct exchange *x)
 		http_fields_find(&r->fields, "content-encoding"),
 	    .body = exchange_body(x),
 	    .bounds = &x->house->bounds,
-	    .is_direct = is_direct};
+	    .is_direct = is_direct,
+	    .is_private = x->endpoint->is_private,
+	    .options = http_fields_find(&r->fields, "x-assay-options")};
 	struct fault f;
 
 	if (x->endpoint->kind == ENDPOINT_RELAY && ask.task == NULL)
@@ -597,6 +540,8 @@ answer_buyer(struct exchange *x)
 	}
 	if (client_is_started(x->client)) {
 		end_reply(x, &e);
+	} else if (x->private != NULL && x->fault.kind == FAULT_NONE) {
+		private_answer(x);
 	} else {
 		attempt_add_fields(x, &own);
 		if (x->fault.kind != FAULT_NONE)
@@ -640,6 +585,7 @@ exchange_free(struct exchange *x)
 	evbuffer_free(x->held);
 	json_free(&x->rejected);
 	json_free(&x->decision);
+	private_free(x);
 	catalog_unref(&x->catalog);
 	mem_free(x);
 }

@@ -16,6 +16,7 @@
 #include "gateway/presence.h"
 #include "gateway/route.h"
 #include "gateway/settings.h"
+#include "gateway/signatures.h"
 
 /* What exchanges work with; one per worker. All borrowed. */
 struct house {
@@ -30,6 +31,7 @@ struct house {
 	struct verifications *verifications;
 	struct mint *mint;
 	struct ledger *ledger;
+	struct signatures *signatures;
 	struct limits *limits;
 	struct counters *counters;
 	struct considered *considered; /* NULL: not counted */

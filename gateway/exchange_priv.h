@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The exchange's own struct, for the three files that are it: exchange.c
- * (the table, the driver, the steps up to the choice), attempt.c (one
- * provider tried) and outcome.c (how it ended). Nobody else includes this.
+ * The exchange's own struct, for the files that are it: exchange.c (the
+ * table, the driver, the steps up to the choice), attempt.c (one provider
+ * tried), outcome.c (how it ended), and those of the steps named below.
+ * Nobody else includes this.
  */
 #ifndef GATEWAY_EXCHANGE_PRIV_H
 #define GATEWAY_EXCHANGE_PRIV_H
@@ -35,6 +36,8 @@ enum step {
 	KEEP_DONE,
 	RELAY,
 	RELAYED,
+	SIGN,
+	SIGNED,
 	LEDGER,
 	ANSWER,
 	CLOSE,
@@ -84,6 +87,7 @@ struct exchange {
 	char quantization[40]; /* of the last one tried */
 	struct relay_result relayed;
 	struct evbuffer *held;
+	struct private_part *private; /* private.c; NULL: not one */
 
 	int status;	    /* of an answer that is ours */
 	const char *answer; /* JSON */
@@ -106,6 +110,29 @@ void attempt_end(
 const char *attempt_end_name(const struct exchange *x);
 /* The fields of ours that every reply carries. */
 void attempt_add_fields(struct exchange *x, struct http_fields *fs);
+
+/* Adds all our fields to those of a reply that begins; arg is the exchange. */
+void attempt_start(void *arg, struct http_fields *fs);
+
+/* private.c: a private exchange, and the steps SIGN and SIGNED. Before the
+ * relay: false where the provider's evidence binds no key, with the relay's
+ * fault set. */
+bool private_begin(struct exchange *x, struct relay_order *o);
+/* Its answer is over, or cut, and nobody has asked for a signature yet. */
+bool private_is_unsigned(const struct exchange *x);
+enum step private_ask(struct exchange *x);
+enum step private_got(struct exchange *x);
+/* Who signs; and once it is signed, the signature. */
+void private_add_fields(const struct exchange *x, struct http_fields *fs);
+/* Left in the middle: it is signed as far as it went. */
+void private_left(struct exchange *x);
+/* The whole reply, which nothing has been sent of. */
+void private_answer(struct exchange *x);
+void private_free(struct exchange *x);
+
+/* lookup.c: the steps DESCRIBE and DESCRIBED. */
+enum step lookup_ask(struct exchange *x);
+enum step lookup_got(struct exchange *x);
 
 /* attest.c: the steps ATTEST, ATTESTED and VERIFY. */
 enum step attest_ask(struct exchange *x);

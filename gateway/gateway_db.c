@@ -284,13 +284,22 @@ const struct pg_statement gateway_statements[] = {
 	" failing_since = coalesce(failing_since, " TIME("$2::bigint") ")"
 	" WHERE name = $1", 3},
 [KEEP_SIGNATURE] = {"keep_signature",
-	"INSERT INTO assay.exchange_signature (chat_id, account_id,"
+	"INSERT INTO assay.exchange_signature AS s (chat_id, account_id,"
 	" request_id, did, text, signature, signing_address, signing_algo,"
-	" complete) VALUES ($1, $2::uuid, $3::uuid, $4, $5, $6, $7, $8,"
-	" $9::boolean) ON CONFLICT (account_id, chat_id) DO NOTHING", 9},
+	" complete, bytes, missing) SELECT DISTINCT id, $2::uuid, $3::uuid,"
+	" $4, $5, $6, $7, $8, $9::boolean, $10::bigint, $11"
+	" FROM unnest($1::text[]) AS t(id)"
+	" ON CONFLICT (account_id, chat_id) DO UPDATE SET"
+	" request_id = excluded.request_id, did = excluded.did,"
+	" text = excluded.text, signature = excluded.signature,"
+	" signing_address = excluded.signing_address,"
+	" signing_algo = excluded.signing_algo,"
+	" complete = excluded.complete, bytes = excluded.bytes,"
+	" missing = excluded.missing, created_at = excluded.created_at"
+	" WHERE s.request_id < excluded.request_id", 11},
 [FIND_SIGNATURE] = {"find_signature",
-	"SELECT text, signature, signing_address, signing_algo, complete, did"
-	" FROM assay.exchange_signature"
+	"SELECT text, signature, signing_address, signing_algo, complete, did,"
+	" request_id, bytes, missing FROM assay.exchange_signature"
 	" WHERE account_id = $1::uuid AND chat_id = $2", 2},
 };
 /* clang-format on */

@@ -183,6 +183,18 @@ open_considered(struct worker *w, unsigned number, struct fault *f)
 	    h->loop, h->pg, folder, &h->log, &h->considered, f);
 }
 
+static bool
+open_signatures(struct worker *w, unsigned number, struct fault *f)
+{
+	struct house *h = &w->house;
+	char folder[512];
+
+	snprintf(folder, sizeof(folder), "%s/signatures-%u",
+	    w->settings->state_folder, number);
+	return signatures_open(
+	    h->loop, h->pg, folder, &h->log, &h->signatures, f);
+}
+
 static const char *
 url_or_none(const char *url)
 {
@@ -281,8 +293,9 @@ open_all(struct worker *w, unsigned number, struct fault *f)
 	h->mint = mint_new(h->loop, w->settings->auth_mint, w->mint_tls,
 	    w->settings->auth_name, &h->log);
 	return open_ledger(w, number, f) && open_considered(w, number, f) &&
-	       open_verifications(w, f) && open_tunnels(w, f) &&
-	       open_admin(w, f) && buyer_listener_open(h, &w->listener, f);
+	       open_signatures(w, number, f) && open_verifications(w, f) &&
+	       open_tunnels(w, f) && open_admin(w, f) &&
+	       buyer_listener_open(h, &w->listener, f);
 }
 
 static void
@@ -298,6 +311,7 @@ close_all(struct worker *w)
 	sync_free(&w->sync);
 	mint_free(&h->mint);
 	considered_free(&h->considered);
+	signatures_free(&h->signatures);
 	ledger_free(&h->ledger);
 	buyers_free(&h->buyers);
 	pg_free(&h->pg);
@@ -314,11 +328,19 @@ close_all(struct worker *w)
 /* ----------------------------------------------------------------- the end */
 
 static void
-on_counted(void *arg)
+on_signed(void *arg)
 {
 	struct worker *w = arg;
 
 	loop_stop(w->house.loop);
+}
+
+static void
+on_counted(void *arg)
+{
+	struct worker *w = arg;
+
+	signatures_drain(w->house.signatures, on_signed, w);
 }
 
 static void

@@ -161,6 +161,7 @@ outcome_write(struct exchange *x)
 
 	client_on_gone(x->client, NULL, NULL);
 	timer_stop(x->patience);
+	private_left(x);
 	attempt_end(x,
 	    x->fault.kind == FAULT_BUYER_GONE ? "buyer_gone" : "drained",
 	    &x->fault);

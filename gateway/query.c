@@ -374,6 +374,23 @@ cut(struct query *q, struct text body, struct text around)
 	q->body[1].len = body.len - q->body[0].len - around.len;
 }
 
+/* A private body goes on as it is: what would have to be cut out of it is
+ * refused, so that nobody thinks it was heeded. */
+static bool
+keep_whole(const struct query_ask *ask, struct query *q, struct asked *x,
+    struct text options, struct fault *f)
+{
+	if (options.len > 0) {
+		(void)fault_set(f, FAULT_INVALID_OPTION,
+		    "a private body goes on unchanged: give options in the "
+		    "field x-assay-options");
+		return at_fault(q, "options");
+	}
+	x->options = text_of(ask->options);
+	cut(q, ask->body, (struct text){NULL, 0});
+	return true;
+}
+
 static bool
 read_json_body(const struct query_ask *ask, struct query *q, struct asked *x,
     struct fault *f)
@@ -397,6 +414,8 @@ read_json_body(const struct query_ask *ask, struct query *q, struct asked *x,
 		return false;
 	if (!read_stream(q, m[STREAM].value, &x->stream, f))
 		return false;
+	if (ask->is_private)
+		return keep_whole(ask, q, x, m[OPTIONS_MEMBER].value, f);
 	x->options = m[OPTIONS_MEMBER].value;
 	cut(q, ask->body, m[OPTIONS_MEMBER].around);
 	return true;
@@ -568,6 +587,8 @@ query_make(const struct query_ask *ask, struct arena *a, struct query *out,
 		return false;
 	if (ask->is_direct && !make_direct(out, f))
 		return false;
+	out->verified |= ask->is_private;
+	out->model_asked = x->model;
 	out->stream = x->stream;
 	if (out->stream && !principal_may_stream(ask->principal)) {
 		(void)fault_set(f, FAULT_INSUFFICIENT_SCOPES,

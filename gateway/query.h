@@ -56,6 +56,7 @@ struct query {
 	bool explain;
 	bool stream;
 	struct query_timeouts timeouts;
+	const char *model_asked; /* as the body names it */
 	/* The outgoing body, in turn; borrowed from the body given. */
 	struct text body[2];
 };
@@ -73,6 +74,10 @@ struct query_ask {
 	struct text body;
 	const struct query_bounds *bounds;
 	bool is_direct; /* POST /v1/handoffs */
+	/* The body goes on byte for byte, to verified providers alone; what a
+	 * buyer wants of the way stands in the field, or NULL. */
+	bool is_private;
+	const char *options;
 };
 
 /* Everything in it lives in the arena, the catalog and the body. Fails

@@ -17,6 +17,7 @@
 #define REFUSAL_MAX 4096     /* of a provider's error we read */
 #define AFTER_DONE_MAX 65536 /* of what follows its own end */
 #define AFTER_DONE_MS 1000
+#define EXACT_MAX ((size_t)16 << 20) /* of an answer that is held whole */
 
 struct relay {
 	struct pending pending; /* first member */
@@ -28,6 +29,7 @@ struct relay {
 	struct timer *total;
 	int64_t first_byte_ms, stall_ms, keepalive_ms;
 	bool needs_done;
+	bool is_exact;
 	bool is_refusal; /* its body is for us, not for the buyer */
 	struct http_fields fields;
 	struct sse sse;
@@ -35,6 +37,7 @@ struct relay {
 	struct evbuffer *held;
 	size_t uncredited;
 	void (*on_start)(void *arg, struct http_fields *fs);
+	void (*on_sent)(void *arg, const void *at, size_t len);
 	void (*fn)(void *arg, const struct relay_result *r);
 	void *arg;
 	struct relay_result result;
@@ -60,6 +63,23 @@ on_cancel(struct pending *p)
 	relay_free((struct relay *)(void *)p);
 }
 
+/* Half an event, or what hangs on the last one, goes nowhere. */
+static void
+tidy_held(struct relay *r)
+{
+	bool is_whole = r->result.end == RELAY_WHOLE;
+	size_t len = evbuffer_get_length(r->held);
+
+	if (r->is_exact) {
+		evbuffer_drain(r->held, is_whole ? 0 : len);
+		return;
+	}
+	if (r->result.is_stream && (!is_whole || r->sse.is_done))
+		evbuffer_drain(r->held, len);
+	if (r->sse.is_done)
+		evbuffer_add_printf(r->held, "data: [DONE]\n\n");
+}
+
 static void
 finish(struct relay *r)
 {
@@ -68,11 +88,8 @@ finish(struct relay *r)
 	http_call_cancel(&r->call);
 	client_on_drained(r->buyer, NULL, NULL);
 	r->buyer = NULL; /* it may be gone when fn returns */
-	/* half an event, or what hangs on the last one, goes nowhere */
-	if (res->is_stream && (res->end != RELAY_WHOLE || r->sse.is_done))
-		evbuffer_drain(r->held, evbuffer_get_length(r->held));
-	if (r->sse.is_done)
-		evbuffer_add_printf(r->held, "data: [DONE]\n\n");
+	tidy_held(r);
+	res->fields = r->fields;
 	res->held = r->held;
 	res->at_boundary = !res->is_stream || sse_at_boundary(&r->sse);
 	res->usage = usage_read((struct text){r->tail.at, r->tail.len});
@@ -132,7 +149,7 @@ on_head(void *arg, int status, const struct http_fields *fs)
 		if (relay_lets_through(fs->at[i].name, status))
 			http_fields_add(
 			    &r->fields, a, fs->at[i].name, fs->at[i].value);
-	if (r->result.is_stream)
+	if (r->result.is_stream && !r->is_exact)
 		timer_start(r->keepalive, r->keepalive_ms);
 }
 
@@ -148,7 +165,8 @@ start_reply(struct relay *r)
 static void
 finish_whole(struct relay *r)
 {
-	start_reply(r);
+	if (!r->is_exact)
+		start_reply(r);
 	r->result.end = RELAY_WHOLE;
 	finish(r);
 }
@@ -213,12 +231,30 @@ feed(struct relay *r, struct evbuffer *data)
 	mem_free(parts);
 }
 
+/* How many of the bytes in r->held must stay there for now. */
+static size_t
+to_hold(const struct relay *r)
+{
+	if (r->result.is_stream)
+		return sse_hold(&r->sse);
+	return r->is_exact ? evbuffer_get_length(r->held) : 0;
+}
+
+static void
+tell_sent(struct relay *r, struct evbuffer *go)
+{
+	size_t len = evbuffer_get_length(go);
+
+	if (r->on_sent != NULL)
+		r->on_sent(r->arg, evbuffer_pullup(go, -1), len);
+}
+
 /* Sends all but what must be held; all of it is in r->held. What was sent of
  * an event before it grew too long to hold is no longer there. */
 static void
 send_on(struct relay *r)
 {
-	size_t hold = r->result.is_stream ? sse_hold(&r->sse) : 0;
+	size_t hold = to_hold(r);
 	size_t len = evbuffer_get_length(r->held);
 	struct evbuffer *go;
 
@@ -227,10 +263,11 @@ send_on(struct relay *r)
 	start_reply(r);
 	go = evbuffer_new();
 	evbuffer_remove_buffer(r->held, go, len - hold);
+	tell_sent(r, go);
 	client_write(r->buyer, go);
 	evbuffer_free(go);
 	timer_start(r->keepalive, r->keepalive_ms);
-	if (!r->result.is_stream)
+	if (!r->result.is_stream || r->is_exact)
 		timer_stop(r->keepalive);
 }
 
@@ -263,6 +300,16 @@ read_refusal(struct relay *r, struct evbuffer *data)
 	http_call_credit(r->call, len);
 }
 
+/* What is held back whole, or hangs on a stream's own end. */
+static bool
+holds_too_much(const struct relay *r)
+{
+	size_t most = r->result.is_stream ? AFTER_DONE_MAX : EXACT_MAX;
+
+	return r->is_exact && (!r->result.is_stream || r->sse.is_done) &&
+	       evbuffer_get_length(r->held) > most;
+}
+
 static void
 on_body(void *arg, struct evbuffer *data)
 {
@@ -278,12 +325,17 @@ on_body(void *arg, struct evbuffer *data)
 	if (r->result.first_byte_us == 0)
 		r->result.first_byte_us = clock_mono_us();
 	feed(r, data);
-	if (was_done) {
+	if (was_done && !r->is_exact) {
 		ignore_rest(r, data);
 		return;
 	}
 	r->uncredited += len;
 	evbuffer_add_buffer(r->held, data);
+	if (holds_too_much(r)) {
+		fail(r, FAULT_PROVIDER_ERROR,
+		    "the answer is larger than what is signed for");
+		return;
+	}
 	send_on(r);
 	give_credit(r);
 	timer_start(r->silence, r->sse.is_done ? AFTER_DONE_MS : r->stall_ms);
@@ -411,6 +463,8 @@ relay_ask(const struct relay_order *o,
 	r->stall_ms = o->stall_ms;
 	r->keepalive_ms = o->keepalive_ms;
 	r->needs_done = o->needs_done;
+	r->is_exact = o->is_exact;
+	r->on_sent = o->on_sent;
 	r->on_start = o->on_start;
 	r->fn = fn;
 	r->arg = arg;

@@ -24,6 +24,12 @@ struct relay_order {
 	int64_t stall_ms;
 	int64_t total_ms;     /* of what is left */
 	int64_t keepalive_ms; /* SSE comment after so much silence */
+	/* The buyer gets the provider's bytes and no other: no keep-alive, all
+	 * that comes after [DONE] too. What is no stream is held back whole,
+	 * and the reply is left for the asker to start. */
+	bool is_exact;
+	/* Of an exact reply: each byte that went to the buyer; or NULL. */
+	void (*on_sent)(void *arg, const void *at, size_t len);
 	/* Once, just before the reply starts, to add our own fields to those
 	 * let through. */
 	void (*on_start)(void *arg, struct http_fields *fs);
@@ -37,12 +43,14 @@ enum relay_end {
 
 struct relay_result {
 	enum relay_end end;
-	struct fault fault;    /* where end is not RELAY_WHOLE */
-	int status;	       /* the provider's, 0: no head came */
-	bool is_stream;	       /* text/event-stream */
-	bool at_boundary;      /* the buyer stands between two events */
-	struct evbuffer *held; /* last bytes, not yet sent: drain what you
-				* want; it lives until the callback returns */
+	struct fault fault;	   /* where end is not RELAY_WHOLE */
+	int status;		   /* the provider's, 0: no head came */
+	bool is_stream;		   /* text/event-stream */
+	bool at_boundary;	   /* the buyer stands between two events */
+	struct evbuffer *held;	   /* last bytes, not yet sent: drain what you
+				    * want; it lives until the callback returns */
+	struct http_fields fields; /* let through, of a reply not started; in
+				    * the client's arena */
 	struct usage usage;
 	uint64_t body_bytes;   /* received from the provider */
 	int64_t head_us;       /* clock_mono_us of its head, 0: none came */

@@ -92,17 +92,21 @@ CREATE TABLE assay.exchange_signature (
   account_id uuid NOT NULL REFERENCES assay.account,
   request_id uuid NOT NULL,
   did text NOT NULL,
-  text text NOT NULL,
-  signature text NOT NULL,
-  signing_address text NOT NULL,
-  signing_algo text NOT NULL CHECK (signing_algo IN ('ecdsa', 'ed25519')),
+  text text,
+  signature text,
+  signing_address text,
+  signing_algo text CHECK (signing_algo IN ('ecdsa', 'ed25519')),
   complete boolean NOT NULL,
+  bytes bigint NOT NULL CHECK (bytes >= 0),
+  missing text CHECK (missing IN ('provider_gone', 'not_given', 'invalid')),
   created_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (account_id, chat_id)
+  PRIMARY KEY (account_id, chat_id),
+  CHECK (missing IS NOT NULL OR (text IS NOT NULL AND signature IS NOT NULL
+    AND signing_address IS NOT NULL AND signing_algo IS NOT NULL))
 );
 CREATE INDEX exchange_signature_created ON assay.exchange_signature (created_at);
 COMMENT ON TABLE assay.exchange_signature IS 'What a worker signed over one exchange: the hashes of request and response. Proves who signed, not which model answered.';
-COMMENT ON COLUMN assay.exchange_signature.chat_id IS 'The id in the worker''s answer, or the request id where it gave none.';
+COMMENT ON COLUMN assay.exchange_signature.chat_id IS 'The request id, and in a row of its own the id in the worker''s answer, where it gave one.';
 COMMENT ON COLUMN assay.exchange_signature.account_id IS 'Whose exchange it was; others do not find it.';
 COMMENT ON COLUMN assay.exchange_signature.request_id IS 'request.id.';
 COMMENT ON COLUMN assay.exchange_signature.did IS 'The provider.';
@@ -111,6 +115,8 @@ COMMENT ON COLUMN assay.exchange_signature.signature IS 'Hexadecimal with 0x.';
 COMMENT ON COLUMN assay.exchange_signature.signing_address IS 'The signer; its verdict binds it to the hardware.';
 COMMENT ON COLUMN assay.exchange_signature.signing_algo IS 'ecdsa (EIP-191 on secp256k1) or ed25519.';
 COMMENT ON COLUMN assay.exchange_signature.complete IS 'False: the stream was cut, and the hash covers what was sent until then.';
+COMMENT ON COLUMN assay.exchange_signature.bytes IS 'How many bytes of the answer, from its first, went to the buyer: those are hashed.';
+COMMENT ON COLUMN assay.exchange_signature.missing IS 'Why there is no signature: provider_gone, not_given, or invalid (what came was not the attested key''s over these bytes).';
 COMMENT ON COLUMN assay.exchange_signature.created_at IS 'When it was signed.';
 
 -- ------------------------------------------- changes that workers must see

@@ -159,7 +159,7 @@ test_truncated_stream(void **state)
 	    0);
 	assert_null(strstr(fake_buyer_text(&s.buyer), "[DONE]"));
 	assert_row(&s, "outcome, status, streamed, fault_code, attempts",
-	    "truncated 200 t provider_unreachable 1");
+	    "truncated 200 t truncated 1");
 	end(&s);
 }
 

@@ -184,7 +184,7 @@ test_half_event_never_reaches_the_buyer(void **state)
 	fake_path_body(&s.path, "data: {\"a\":1}\r\n\r\ndata: {\"b\":");
 	fake_path_end(&s.path, &f);
 	assert_int_equal(s.result.end, RELAY_TRUNCATED);
-	assert_int_equal(s.result.fault.kind, FAULT_PROVIDER_UNREACHABLE);
+	assert_int_equal(s.result.fault.kind, FAULT_TRUNCATED);
 	assert_true(s.result.at_boundary);
 	assert_string_equal(
 	    fake_buyer_text(&s.buyer), "data: {\"a\":1}\r\n\r\n");
