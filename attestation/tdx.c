@@ -439,6 +439,10 @@ check_td(struct examined *x)
 	       /* Without it the host may make pages vanish under the guest. */
 	       check(x, bits >> SEC_SEPT_VE_DISABLE & 1, "tdx.td_sept_ve",
 		   SOURCE_HARDWARE, CODE_POLICY, seen, "SEPT_VE_DISABLE set") &&
+	       /* A policy may allow it; nobody else may. */
+	       check(x, x->p != NULL || !(bits >> SEC_MIGRATABLE & 1),
+		   "tdx.td_migratable", SOURCE_HARDWARE, CODE_POLICY, seen,
+		   "MIGRATABLE clear") &&
 	       /* A bound service TD could take the guest elsewhere. */
 	       check(x, !b->is_15 || all_zero(b->mrservicetd), "tdx.td_service",
 		   SOURCE_HARDWARE, CODE_POLICY,
