@@ -11,7 +11,7 @@ rater_variety(double good, double bad)
 
 	if (all <= 0)
 		return RATER_NEW;
-	share = rarer / all / RATER_VARIED_AT;
+	share = (rarer + 1) / (all + RATER_DOUBT) / RATER_VARIED_AT;
 	return RATER_UNVARIED + (1 - RATER_UNVARIED) * (share < 1 ? share : 1);
 }
 

@@ -83,23 +83,34 @@ beta_below(double a, double b, double x, double scale)
 	return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
 
+/* Newton's steps from the normal approximation, within a bracket that halves
+ * where a step would leave it. */
 double
 score_lower_bound(double good, double bad)
 {
-	double a = 1 + good, b = 1 + bad, low = 0, high = 1, scale;
+	double a = 1 + good, b = 1 + bad, all = a + b, low = 0, high = 1;
+	double x = a / all - 1.645 * sqrt(a * b / (all * all * (all + 1)));
+	double scale, step = 1;
 	int sign;
 
-	scale =
-	    lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign);
-	while (high - low > 1e-12) {
-		double middle = (low + high) / 2;
+	scale = lgamma_r(all, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign);
+	if (x <= 0 || x >= 1)
+		x = a / all;
+	for (int i = 0; i < 200 && fabs(step) > 1e-13; i++) {
+		double above = beta_below(a, b, x, scale) - 0.05, next;
 
-		if (beta_below(a, b, middle, scale) < 0.05)
-			low = middle;
+		if (above < 0)
+			low = x;
 		else
-			high = middle;
+			high = x;
+		next = x - above / exp(scale + (a - 1) * log(x) +
+				       (b - 1) * log1p(-x));
+		if (!(next > low && next < high))
+			next = (low + high) / 2;
+		step = next - x;
+		x = next;
 	}
-	return low;
+	return x;
 }
 
 /* -------------------------------------------------------------- sources */
@@ -190,10 +201,31 @@ score_voices(struct voice *voices, size_t count)
 
 /* ---------------------------------------------------------------- score */
 
+double
+score_approval(const struct evidence *quality)
+{
+	return (quality->good + SCORE_LENT) /
+	       (quality->good + quality->bad + SCORE_LENT);
+}
+
+/* No score is far above what buyers say of the answers. */
+static void
+hold_by_quality(const struct evidence *quality, struct score *s)
+{
+	double most =
+	    100 - SCORE_HOLD * (SCORE_APPROVED - 100 * score_approval(quality));
+	double trust =
+	    s->parts[STREAM_AUDIT].value >= SCORE_TRUSTED ? SCORE_TRUST : 0;
+
+	s->kept = fmin(s->value, fmax(most + trust, 0));
+	s->is_held_by_quality = most < s->value;
+	s->value = fmin(s->value, fmax(most, 0));
+}
+
 void
 score_make(const struct evidence streams[STREAMS], struct score *out)
 {
-	double sum = 0, weights = 0, quality;
+	double sum = 0, weights = 0;
 
 	memset(out, 0, sizeof(*out));
 	for (int i = 0; i < STREAMS; i++) {
@@ -213,10 +245,5 @@ score_make(const struct evidence streams[STREAMS], struct score *out)
 		return;
 	out->has_data = true;
 	out->value = 100 * sum / weights;
-	quality = 100 * out->parts[STREAM_QUALITY].value + SCORE_ABOVE_QUALITY;
-	out->is_held_by_quality =
-	    weight_of(&streams[STREAM_QUALITY]) >= SCORE_SPEAKS_FROM &&
-	    quality < out->value;
-	if (out->is_held_by_quality)
-		out->value = quality;
+	hold_by_quality(&streams[STREAM_QUALITY], out);
 }

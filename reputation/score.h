@@ -13,11 +13,14 @@
 #include <stdint.h>
 
 #define SCORE_HALF_LIFE_DAYS 7
-#define SCORE_SHARE_MOST 0.20	 /* of a stream, by one buyer */
-#define SCORE_SHARE_FREE 10.0	 /* events one buyer may always carry */
-#define SCORE_SPEAKS_FROM 10.0	 /* weight at which quality bounds the score */
-#define SCORE_ABOVE_QUALITY 10.0 /* points that it may be above quality */
-#define SCORE_NOTHING 0.05	 /* less weight than this is no data */
+#define SCORE_SHARE_MOST 0.20 /* of a stream, by one buyer */
+#define SCORE_SHARE_FREE 10.0 /* events one buyer may always carry */
+#define SCORE_NOTHING 0.05    /* less weight than this is no data */
+#define SCORE_LENT 10.0	      /* good verdicts that approval begins with */
+#define SCORE_APPROVED 95.0   /* approval, in percent, that holds nothing */
+#define SCORE_HOLD 2.0	      /* points for each percent below it */
+#define SCORE_TRUSTED 0.90    /* audit's value that speaks against words */
+#define SCORE_TRUST 20.0      /* points that words alone then have to take */
 
 enum stream {
 	STREAM_DELIVERY,
@@ -56,9 +59,14 @@ struct voice {
  * for one at most. Reorders them. */
 struct evidence score_voices(struct voice *voices, size_t count);
 
+/* The share of verdicts that are good once ten more good ones are added. */
+double score_approval(const struct evidence *quality);
+
 struct score {
 	bool has_data; /* false: everything below is 0, and the score null */
-	double value;  /* 0 to 100 */
+	double value;  /* 0 to 100; what closes a day */
+	double kept;   /* what a tier is kept by: value, or somewhat more where
+			* canaries agree and words alone say otherwise */
 	double samples;
 	bool is_held_by_quality;
 	struct {

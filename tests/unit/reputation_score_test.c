@@ -192,27 +192,52 @@ streams_without_data_carry_no_weight(void **state)
 }
 
 static void
-quality_bounds_the_score_once_it_speaks(void **state)
+what_buyers_say_holds_the_score(void **state)
 {
-	struct evidence e[STREAMS] = {
-	    [STREAM_DELIVERY] = {1000, 0}, [STREAM_QUALITY] = {5.5, 4}};
-	struct score s;
+	static const struct {
+		struct evidence quality, audit;
+		double most, kept; /* the lesser of it and the mean holds */
+	} cases[] = {
+	    {{0, 0}, {0, 0}, 110, 110}, {{10, 0}, {0, 0}, 110, 110},
+	    {{9, 1}, {0, 0}, 100, 100},
+	    {{90, 10}, {0, 0}, -90 + 200 * 100.0 / 110,
+		-90 + 200 * 100.0 / 110},
+	    {{60, 40}, {0, 0}, -90 + 200 * 70.0 / 110, -90 + 200 * 70.0 / 110},
+	    {{0, 90}, {0, 0}, 0, 0},  /* 10 good ones of 100: below zero */
+	    {{0, 90}, {99, 0}, 0, 0}, /* and still so with twenty more */
+	    {{60, 40}, {27, 0}, -90 + 200 * 70.0 / 110,
+		-90 + 200 * 70.0 / 110}, /* 0.9 takes 28 agreements */
+	    {{60, 40}, {28, 0}, -90 + 200 * 70.0 / 110, -70 + 200 * 70.0 / 110},
+	    {{60, 40}, {60, 3}, -90 + 200 * 70.0 / 110,
+		-90 + 200 * 70.0 / 110}, /* too many that did not agree */
+	};
 
 	(void)state;
-	score_make(e, &s);
-	assert_false(s.is_held_by_quality);
-	e[STREAM_QUALITY] = (struct evidence){60, 40};
-	score_make(e, &s);
-	assert_true(s.is_held_by_quality);
-	assert_near(s.value, 100 * score_lower_bound(60, 40) + 10, 1e-9);
-	e[STREAM_QUALITY] = (struct evidence){100, 2};
-	score_make(e, &s);
-	assert_false(s.is_held_by_quality);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct evidence e[STREAMS] = {[STREAM_DELIVERY] = {1000, 0},
+		    [STREAM_SPEED] = {900, 9},
+		    [STREAM_QUALITY] = cases[i].quality,
+		    [STREAM_AUDIT] = cases[i].audit};
+		struct score s;
+		double weights = 0, sum = 0;
+
+		score_make(e, &s);
+		for (int k = 0; k < STREAMS; k++) {
+			if (!s.parts[k].has_data)
+				continue;
+			sum += stream_weight((enum stream)k) * s.parts[k].value;
+			weights += stream_weight((enum stream)k);
+		}
+		sum *= 100 / weights;
+		assert_near(s.value, fmin(sum, cases[i].most), 1e-9);
+		assert_near(s.kept, fmin(sum, cases[i].kept), 1e-9);
+		assert_int_equal(s.is_held_by_quality, cases[i].most < sum);
+	}
 }
 
 /* Lines of docs/reputation.md such as
- * | `40 2` | `20 1` | `-` | `-` | 88.12 |
- * (good bad of delivery, quality, speed, audit, and the score). */
+ * | `40 2` | `20 1` | `-` | `-` | 88.12 | 88.12 |
+ * (good bad of delivery, quality, speed, audit; the score, what it keeps). */
 static void
 the_documented_examples_are_right(void **state)
 {
@@ -242,7 +267,8 @@ the_documented_examples_are_right(void **state)
 			at = strchr(at, '`') + 1;
 		}
 		score_make(e, &s);
-		assert_near(strtod(strchr(at, '|') + 1, NULL), s.value, .005);
+		assert_near(strtod(strchr(at, '|') + 1, &at), s.value, .005);
+		assert_near(strtod(strchr(at, '|') + 1, NULL), s.kept, .005);
 		found++;
 	}
 	assert_true(found >= 5);
@@ -261,7 +287,7 @@ main(void)
 	    cmocka_unit_test(order_changes_no_bit),
 	    cmocka_unit_test(no_data_is_no_score),
 	    cmocka_unit_test(streams_without_data_carry_no_weight),
-	    cmocka_unit_test(quality_bounds_the_score_once_it_speaks),
+	    cmocka_unit_test(what_buyers_say_holds_the_score),
 	    cmocka_unit_test(the_documented_examples_are_right),
 	};
 

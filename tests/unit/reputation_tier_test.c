@@ -151,12 +151,13 @@ what_is_missing(void **state)
 }
 
 static void
-raters_who_never_vary_weigh_half(void **state)
+raters_who_never_vary_come_to_weigh_half(void **state)
 {
 	static const struct {
 		double good, bad, weight;
-	} some[] = {{0, 0, .25}, {100, 0, .5}, {0, 40, .5}, {95, 5, 1},
-	    {5, 95, 1}, {50, 50, 1}, {97.5, 2.5, .75}};
+	} some[] = {{0, 0, .25}, {20, 0, .75}, {0, 20, .75}, {80, 0, .6},
+	    {1e15, 0, .5}, {0, 1e15, .5}, {95, 5, 1}, {5, 95, 1}, {50, 50, 1},
+	    {975, 25, .5 + 10 * 26.0 / 1020}, {19, 1, 1}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(some) / sizeof(*some); i++)
@@ -195,7 +196,7 @@ main(void)
 	    cmocka_unit_test(histories),
 	    cmocka_unit_test(days_are_utc_days),
 	    cmocka_unit_test(what_is_missing),
-	    cmocka_unit_test(raters_who_never_vary_weigh_half),
+	    cmocka_unit_test(raters_who_never_vary_come_to_weigh_half),
 	    cmocka_unit_test(company_beyond_chance_counts_as_chance),
 	};
 
