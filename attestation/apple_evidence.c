@@ -10,6 +10,7 @@
 
 #include "attestation/app_attest.h"
 #include "attestation/apple_mda.h"
+#include "attestation/dotted.h"
 #include "base/codec.h"
 #include "base/crypto.h"
 
@@ -68,6 +69,19 @@ as_text(struct bytes b)
 }
 
 static bool
+floor_judge(
+    struct verdict *v, const char *name, struct bytes seen, const char *least)
+{
+	if (least == NULL)
+		return true;
+	return verdict_check(v, dotted_reaches(as_text(seen), text_of(least)),
+	    (struct check){name, SOURCE_HARDWARE,
+		seen.len > 0 ? CODE_POLICY : CODE_MISSING,
+		verdict_text(v, as_text(seen)),
+		verdict_format(v, "at least %s", least)});
+}
+
+static bool
 policy_judge(struct verdict *v, const struct policy_apple *p,
     const struct apple_mda_facts *facts)
 {
@@ -86,6 +100,12 @@ policy_judge(struct verdict *v, const struct policy_apple *p,
 	    as_text(facts->udid));
 	ok &= policy_check_text(v, &p->os_versions, "apple_mda.os_version",
 	    SOURCE_HARDWARE, as_text(facts->os_version));
+	ok &= floor_judge(v, "apple_mda.least_os_version", facts->os_version,
+	    p->min_os_version);
+	ok &= floor_judge(v, "apple_mda.least_sepos_version",
+	    facts->sepos_version, p->min_sepos_version);
+	ok &= floor_judge(v, "apple_mda.least_llb_version", facts->llb_version,
+	    p->min_llb_version);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		ok &= posture_judge(v, p, &wanted[i]);
 	return ok;
@@ -111,15 +131,16 @@ verify_mda(struct examination *x, const json_t *item, struct verdict *v)
 	    .freshness = bytes_of(freshness, sizeof(freshness)),
 	    .now_ms = x->now_ms,
 	};
-	struct apple_mda_facts facts;
+	struct apple_mda_facts *facts = arena_alloc(v->arena, sizeof(*facts));
 	struct bytes object;
 
 	apple_evidence_freshness(x, freshness);
 	if (!object_read(v, item, "apple_mda.object", &object) ||
-	    !apple_mda_judge(v, &r, object, &facts) ||
-	    !policy_judge(v, &x->policy->apple, &facts))
+	    !apple_mda_judge(v, &r, object, facts) ||
+	    !policy_judge(v, &x->policy->apple, facts))
 		return false;
 	x->facts.device = true;
+	x->facts.mac = facts;
 	return true;
 }
 

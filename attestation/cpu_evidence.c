@@ -264,6 +264,15 @@ snp_source(struct examination *x, const json_t *item,
 	return found != NULL;
 }
 
+static struct policy_tcb
+tcb_facts(struct bytes raw, enum snp_product product)
+{
+	struct snp_tcb t = snp_tcb_of(raw.at, product);
+
+	return (struct policy_tcb){true, product == SNP_TURIN ? t.fmc : -1,
+	    t.bootloader, t.tee, t.snp, t.microcode};
+}
+
 static bool
 snp_judge(struct examination *x, struct bytes report,
     const struct snp_source *s, struct verdict *v)
@@ -280,6 +289,9 @@ snp_judge(struct examination *x, struct bytes report,
 		memcpy(facts->report_data, r.report_data.at, 64);
 		memcpy(facts->measurement, r.measurement.at, 48);
 		memcpy(facts->host_data, r.host_data.at, 32);
+		facts->product = k->product;
+		facts->reported_tcb = tcb_facts(r.reported_tcb, k->product);
+		facts->launch_tcb = tcb_facts(r.launch_tcb, k->product);
 	}
 	snp_key_free(&k);
 	return held;

@@ -49,6 +49,7 @@ struct collateral_item {
 struct tdx_collateral;
 struct nvidia_device;
 struct nvidia_kept;
+struct apple_mda_facts;
 struct collateral {
 	const struct collateral_item *items;
 	size_t count;
@@ -82,12 +83,16 @@ struct evidence_facts {
 	uint8_t mrconfigid[48];
 	uint8_t measurement[48];
 	uint8_t host_data[32];
+	/* SNP: the product line, the TCB that the key is for, and at launch. */
+	enum snp_product product;
+	struct policy_tcb reported_tcb, launch_tcb;
 	size_t gpus;
 	const struct nvidia_device *gpu; /* of them, in the arena */
 	size_t switches;
 	uint8_t gpu_ids[EVIDENCE_GPUS_MAX][32]; /* SHA-256 of leaf keys */
 	uint8_t nonce[32];			/* of the bundle */
 	bool device; /* an Apple device was attested */
+	const struct apple_mda_facts *mac; /* in the arena; NULL: no Mac */
 };
 
 /* Everything that one examination is judged by. */

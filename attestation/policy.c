@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attestation/dotted.h"
 #include "base/codec.h"
 #include "base/crypto.h"
 #include "base/json.h"
@@ -17,7 +18,15 @@
 #define LIST_MAX 1024
 #define TEXT_MAX 512
 
-enum field_type { F_TEXTS, F_DIGESTS, F_INT, F_BOOL, F_TCBS, F_SECTION };
+enum field_type {
+	F_TEXTS,
+	F_DIGESTS,
+	F_INT,
+	F_BOOL,
+	F_TCBS,
+	F_VERSION,
+	F_SECTION
+};
 
 struct field {
 	const char *name;
@@ -123,6 +132,9 @@ static const struct field apple_fields[] = {
 	    AT(apple.allow_reduced_security), 0, 0},
 	{"allow_sip_off",      F_BOOL,    AT(apple.allow_sip_off), 0, 0},
 	{"apps",               F_TEXTS,   AT(apple.apps), 0, 0},
+	{"min_llb_version",    F_VERSION, AT(apple.min_llb_version), 0, 0},
+	{"min_os_version",     F_VERSION, AT(apple.min_os_version), 0, 0},
+	{"min_sepos_version",  F_VERSION, AT(apple.min_sepos_version), 0, 0},
 	{"os_versions",        F_TEXTS,   AT(apple.os_versions), 0, 0},
 	{"serials",            F_TEXTS,   AT(apple.serials), 0, 0},
 	{"udids",              F_TEXTS,   AT(apple.udids), 0, 0},
@@ -258,6 +270,19 @@ read_int(const json_t *j, const char *path, int64_t min, int64_t max,
 }
 
 static bool
+read_version(struct arena *a, const json_t *j, const char *path,
+    const char **out, struct fault *f)
+{
+	struct text t = {json_string_value(j), json_string_length(j)};
+
+	if (!json_is_string(j) || !dotted_is(t))
+		return fault_set(f, FAULT_INVALID,
+		    "policy: %s is not a version like 15.5", path);
+	*out = arena_string(a, t.at);
+	return true;
+}
+
+static bool
 read_tcb(const json_t *j, const char *path, bool turin, struct policy_tcb *out,
     struct fault *f)
 {
@@ -331,6 +356,8 @@ read_field(struct arena *a, const struct field *d, const json_t *j,
 		return read_int(j, path, d->min, d->max, at, f);
 	case F_TCBS:
 		return read_tcbs(j, path, at, f);
+	case F_VERSION:
+		return read_version(a, j, path, at, f);
 	case F_BOOL:
 		if (!json_is_boolean(j))
 			return fault_set(f, FAULT_INVALID,

@@ -131,6 +131,8 @@ struct policy_apple {
 	struct policy_texts serials;
 	struct policy_texts udids;
 	struct policy_texts os_versions;
+	/* Least versions as Apple writes them ("15.5"), NULL: not asked. */
+	const char *min_os_version, *min_sepos_version, *min_llb_version;
 	bool allow_development; /* App Attest environment; default false */
 	bool allow_no_posture;	/* 13.* extensions missing; default false */
 	bool allow_reduced_security; /* default false */

@@ -9,8 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attestation/apple_mda.h"
+#include "attestation/dotted.h"
 #include "attestation/dstack.h"
 #include "attestation/nvidia.h"
+#include "attestation/snp_key.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/file.h"
@@ -179,11 +182,58 @@ pin_tdx(struct making *m, json_t *s)
 }
 
 static void
+pin_least_tcb(json_t *s, const char *name, const char *product,
+    const struct policy_tcb *t)
+{
+	json_t *parts =
+	    json_pack("{s:i, s:i, s:i, s:i}", "bootloader", t->bootloader,
+		"tee", t->tee, "snp", t->snp, "microcode", t->microcode);
+
+	if (t->fmc >= 0)
+		json_object_set_new(parts, "fmc", json_integer(t->fmc));
+	json_object_set_new(s, name, json_pack("{s:o}", product, parts));
+}
+
+/* Firmware may become newer, and never older again. */
+static void
 pin_snp(struct making *m, json_t *s)
 {
+	const struct evidence_facts *k = &m->facts;
+	const char *product = snp_product_name(k->product);
+
 	json_object_del(s, "any_workload");
-	pin(m, s, "measurement", bytes_of(m->facts.measurement, 48));
-	pin(m, s, "host_data", bytes_of(m->facts.host_data, 32));
+	pin(m, s, "measurement", bytes_of(k->measurement, 48));
+	pin(m, s, "host_data", bytes_of(k->host_data, 32));
+	pin_text(s, "products", product);
+	pin_least_tcb(s, "min_tcb", product, &k->reported_tcb);
+	pin_least_tcb(s, "min_launch_tcb", product, &k->launch_tcb);
+}
+
+static void
+pin_least_version(struct making *m, json_t *s, const char *name, struct bytes b)
+{
+	struct text t = {(const char *)b.at, b.len};
+
+	if (dotted_is(t))
+		json_object_set_new(
+		    s, name, json_string(verdict_text(&m->verdict, t)));
+}
+
+/* The Mac itself, and systems not older than it showed. Its posture is what
+ * the defaults ask for, or the report would not have been sound. */
+static void
+pin_mac(struct making *m, json_t *s)
+{
+	const struct apple_mda_facts *k = m->facts.mac;
+
+	if (k->serial.len > 0)
+		pin_text(s, "serials",
+		    verdict_text(
+			&m->verdict, (struct text){(const char *)k->serial.at,
+					 k->serial.len}));
+	pin_least_version(m, s, "min_os_version", k->os_version);
+	pin_least_version(m, s, "min_sepos_version", k->sepos_version);
+	pin_least_version(m, s, "min_llb_version", k->llb_version);
 }
 
 static void
@@ -243,6 +293,9 @@ make_pins(struct making *m, struct fault *f)
 		pin_snp(m, section);
 	if ((section = json_object_get(p, "nvidia")) != NULL)
 		pin_gpus(m, section);
+	if ((section = json_object_get(p, "apple")) != NULL &&
+	    m->facts.mac != NULL)
+		pin_mac(m, section);
 	if (cli_option(m->cli, "pin-signing-address") != NULL) {
 		if (m->node->signing_address == NULL)
 			return fault_set(f, FAULT_INVALID_OPTION,
@@ -260,12 +313,14 @@ tell_pins(FILE *out, const json_t *o, const char *section)
 {
 	const char *name;
 	json_t *value;
-	char *text;
+	char *text, path[160];
 
 	json_object_foreach((json_t *)(uintptr_t)o, name, value)
 	{
 		if (json_is_object(value)) {
-			tell_pins(out, value, name);
+			snprintf(path, sizeof(path), "%s%s%s", section,
+			    section[0] != '\0' ? "." : "", name);
+			tell_pins(out, value, path);
 			continue;
 		}
 		text = json_dumps(
@@ -288,8 +343,6 @@ tell(const struct making *m, FILE *out)
 		    "the platform's TCB status is %s: that and its advisories "
 		    "are accepted\n",
 		    status);
-	if (m->facts.cpu && !m->facts.is_tdx)
-		fputs("no least TCB is pinned (snp.min_tcb)\n", out);
 	fputs("everything else stands at its default\n", out);
 }
 

@@ -192,6 +192,43 @@ test("policy init pins nothing that is not sound", { skip }, () => {
 		.status, 1);
 });
 
+test("firmware of an SNP platform may not become older", { skip }, () => {
+	const bytes = (name) => fs.readFileSync(path.join(VECTORS, name));
+	const chain = bytes("anchors/amd-genoa-vcek-chain.pem").toString()
+		.match(/-----BEGIN[^-]*-----[^-]*/g)
+		.map((block) => block.replace(/-----[^-]*-----|\s/g, ""));
+	const report = write("snp.json", { binding: "assay",
+		nonce: "00".repeat(32), items: [{ kind: "snp",
+			report: bytes("snp/reports/genoa-v3-tinfoil.bin")
+				.toString("base64"),
+			certificates: [bytes("snp/certs/genoa-v3-tinfoil.der")
+				.toString("base64"), ...chain] }] });
+	const at = ["--at", "2026-06-29T02:13:00Z"];
+	const made = assay("policy", "init", report, ...at, "--out",
+		file("snp-policy.json"), "--no-revocation");
+	assert.equal(made.status, 0, made.stderr);
+	const policy = JSON.parse(fs.readFileSync(file("snp-policy.json")));
+	const tcb = { bootloader: 10, tee: 0, snp: 23, microcode: 84 };
+	assert.deepEqual(policy.snp.products, ["Genoa"]);
+	assert.deepEqual(policy.snp.min_tcb, { Genoa: tcb });
+	assert.deepEqual(policy.snp.min_launch_tcb, { Genoa: tcb });
+	assert.match(made.stdout, /snp\.min_tcb/);
+
+	const by = (change) => {
+		Object.assign(policy.snp, change);
+		return judged("verify", report, ...at, "--policy",
+			write("snp-policy.json", policy)).nodes[0];
+	};
+	assert.equal(by({}).outcome, "verified");
+	assert.equal(by({ min_tcb: { Genoa: { ...tcb, snp: 24 } } }).failed,
+		"snp.policy_tcb");
+	assert.equal(by({ min_tcb: { Genoa: { snp: 22 } },
+		min_launch_tcb: { Genoa: { microcode: 85 } } }).failed,
+	"snp.policy_launch_tcb");
+	assert.equal(by({ min_launch_tcb: { Genoa: { microcode: 84 } } }).outcome,
+		"verified");
+});
+
 test("one exchange is held against its signature", { skip }, () => {
 	const one = read("near/chat-signatures.json")[0];
 	const signature = (change) => write("signature.json", { text: one.text,

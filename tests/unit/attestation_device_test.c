@@ -7,6 +7,7 @@
 #include "tests/unit/attestation_gpu_forge.h"
 
 #include "attestation/apple_evidence.h"
+#include "attestation/apple_mda.h"
 #include "attestation/dstack.h"
 #include "attestation/dstack_evidence.h"
 #include "attestation/gpu_evidence.h"
@@ -415,6 +416,32 @@ mac_item(struct machine *m, X509 *leaf)
 
 #define APPLE "1.2.840.113635.100.8."
 
+/* A version that is missing, or is none, reaches no floor. */
+static void
+floors_of_a_mac(struct machine *m, struct scene *s, X509 *leaf)
+{
+	struct policy_apple *p = &s->policy.apple;
+
+	p->min_os_version = "15.5";
+	assert_string_equal(
+	    ran(m, s, &apple_mda_verifier, mac_item(m, leaf), CODE_OK), "");
+	p->min_os_version = "15.5.1";
+	assert_string_equal(
+	    ran(m, s, &apple_mda_verifier, mac_item(m, leaf), CODE_POLICY),
+	    "apple_mda.least_os_version");
+	p->min_os_version = NULL;
+	p->min_sepos_version = "15";
+	assert_string_equal(
+	    ran(m, s, &apple_mda_verifier, mac_item(m, leaf), CODE_MISSING),
+	    "apple_mda.least_sepos_version");
+	p->min_sepos_version = NULL;
+	p->min_llb_version = "15";
+	assert_string_equal(
+	    ran(m, s, &apple_mda_verifier, mac_item(m, leaf), CODE_POLICY),
+	    "apple_mda.least_llb_version");
+	p->min_llb_version = NULL;
+}
+
 static void
 a_mac_and_its_tunnel(void **state)
 {
@@ -432,6 +459,8 @@ a_mac_and_its_tunnel(void **state)
 	    &(struct forge_wish){.name = "mac",
 		.curve = "P-384",
 		.extension = {{APPLE "11.1", bytes_of(freshness, 32)},
+		    {APPLE "10.1", bytes_of("15.5", 4)},
+		    {APPLE "10.3", bytes_of("15.5 beta", 9)},
 		    {APPLE "13.1", bytes_of("\x02\x01\x00", 3)},
 		    {APPLE "13.2", bytes_of("Full Security", 13)}}});
 	assert_string_equal(ran(m, &s, &apple_mda_verifier,
@@ -443,6 +472,8 @@ a_mac_and_its_tunnel(void **state)
 	    ran(m, &s, &apple_mda_verifier, mac_item(m, leaf.x509), CODE_OK),
 	    "");
 	assert_true(s.x.facts.device);
+	assert_int_equal(s.x.facts.mac->os_version.len, 4);
+	floors_of_a_mac(m, &s, leaf.x509);
 	/* Another tunnel's key: the statement was made for somebody else. */
 	s.bound.tls_spki = bytes_of("other", 5);
 	assert_string_equal(

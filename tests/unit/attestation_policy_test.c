@@ -74,6 +74,27 @@ test_defaults_are_strict(void **state)
 }
 
 static void
+test_least_versions(void **state)
+{
+	const char *const head =
+	    "{\"version\":1,\"require\":[\"device\"],\"apple\":{";
+	struct arena *a = *state;
+	struct policy *p =
+	    read(state, arena_printf(a,
+			    "%s\"min_os_version\":\"15.5\","
+			    "\"min_llb_version\":\"11881.121.1\"}}",
+			    head));
+
+	assert_string_equal(p->apple.min_os_version, "15.5");
+	assert_string_equal(p->apple.min_llb_version, "11881.121.1");
+	assert_null(p->apple.min_sepos_version);
+	refused(state, arena_printf(a, "%s\"min_sepos_version\":\"\"}}", head),
+	    "policy: apple.min_sepos_version is not a version like 15.5");
+	refused(state, arena_printf(a, "%s\"min_os_version\":15}}", head),
+	    "policy: apple.min_os_version is not a version like 15.5");
+}
+
+static void
 test_everything(void **state)
 {
 	struct policy *p = read(state,
@@ -263,6 +284,7 @@ main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, start, end)
 	const struct CMUnitTest tests[] = {
 	    T(test_defaults_are_strict),
+	    T(test_least_versions),
 	    T(test_everything),
 	    T(test_absent_parts),
 	    T(test_contradictions),
