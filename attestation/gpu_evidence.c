@@ -297,7 +297,6 @@ verify_nvidia(struct examination *x, const json_t *item, struct verdict *v)
 static bool
 verify_nvswitch(struct examination *x, const json_t *item, struct verdict *v)
 {
-	int64_t wanted = x->policy->nvidia.switches;
 	struct nvidia_device *d;
 	struct session *s = arena_alloc(v->arena, sizeof(*s));
 	size_t count;
@@ -306,12 +305,7 @@ verify_nvswitch(struct examination *x, const json_t *item, struct verdict *v)
 	session_start(s, x, v);
 	if (!list_judge(s, item, NVIDIA_SWITCH, &d, &count))
 		return false;
-	ok = verdict_check(v,
-	    count > 0 && (wanted < 0 || (size_t)wanted == count),
-	    (struct check){"nvswitch.count", SOURCE_HARDWARE, CODE_POLICY,
-		verdict_format(v, "%zu", count),
-		wanted < 0 ? "at least one"
-			   : verdict_format(v, "%lld", (long long)wanted)});
+	ok = nvidia_switches_judge(v, d, count, x->policy->nvidia.switches);
 	if (!nvidia_topology_judge(v, x->facts.gpu, x->facts.gpus, d, count) ||
 	    !ok)
 		return false;

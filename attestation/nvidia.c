@@ -459,6 +459,39 @@ nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
 	return ok;
 }
 
+/* A switch has one id; two certificates with one id are one switch. */
+static bool
+ids_distinct(const struct nvidia_device *switches, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (memcmp(switches[i].pdi[0], switches[j].pdi[0],
+				NVIDIA_PDI) == 0)
+				return false;
+	return true;
+}
+
+bool
+nvidia_switches_judge(struct verdict *v, const struct nvidia_device *switches,
+    size_t count, int64_t wanted)
+{
+	bool ok = count > 0 && (wanted < 0 || (int64_t)count == wanted);
+	bool distinct =
+	    keys_distinct(switches, count) && ids_distinct(switches, count);
+
+	ok = verdict_check(v, ok,
+	    (struct check){"nvswitch.count", SOURCE_HARDWARE, CODE_POLICY,
+		verdict_format(v, "%zu", count),
+		wanted < 0 ? "at least one"
+			   : verdict_format(v, "%lld", (long long)wanted)});
+	return verdict_check(v, distinct,
+		   (struct check){"nvswitch.distinct", SOURCE_HARDWARE,
+		       CODE_MISMATCH,
+		       distinct ? NULL : "a certificate or id stands twice",
+		       "one per report"}) &&
+	       ok;
+}
+
 /* How many of the switches call themselves by this id. */
 static size_t
 switches_of(const uint8_t pdi[NVIDIA_PDI], const struct nvidia_device *switches,
@@ -476,22 +509,15 @@ nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
     size_t gpu_count, const struct nvidia_device *switches, size_t switch_count)
 {
 	const struct nvidia_device *g = gpu_count > 0 ? &gpus[0] : NULL;
-	bool distinct = keys_distinct(switches, switch_count), ok;
 	size_t once = 0;
 
-	ok = verdict_check(v, distinct,
-	    (struct check){"nvswitch.distinct", SOURCE_HARDWARE, CODE_MISMATCH,
-		distinct ? NULL : "a device certificate stands twice",
-		"one per report"});
 	for (unsigned p = 0; g != NULL && p < g->pdis; p++)
 		once += switches_of(g->pdi[p], switches, switch_count) == 1;
 	return verdict_check(v,
-		   g != NULL && once == g->pdis && once == switch_count,
-		   (struct check){"nvswitch.topology", SOURCE_HARDWARE,
-		       CODE_MISMATCH,
-		       verdict_format(v, "%zu switches, %zu named once by GPUs",
-			   switch_count, once),
-		       verdict_format(v, "the %u that the GPUs name",
-			   g != NULL ? g->pdis : 0)}) &&
-	       ok;
+	    g != NULL && once == g->pdis && once == switch_count,
+	    (struct check){"nvswitch.topology", SOURCE_HARDWARE, CODE_MISMATCH,
+		verdict_format(v, "%zu switches, %zu named once by GPUs",
+		    switch_count, once),
+		verdict_format(
+		    v, "the %u that the GPUs name", g != NULL ? g->pdis : 0)});
 }

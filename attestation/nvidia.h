@@ -90,6 +90,11 @@ bool nvidia_manifests_judge(struct verdict *v, const struct nvidia_device *d,
 bool nvidia_set_judge(struct verdict *v, const struct nvidia_device *gpus,
     size_t count, int64_t wanted);
 
+/* Switches by themselves: each its own device with an id of its own; as many
+ * as wanted (-1: at least one). Checks: nvswitch.count, .distinct. */
+bool nvidia_switches_judge(struct verdict *v,
+    const struct nvidia_device *switches, size_t count, int64_t wanted);
+
 /* The switches are those that the GPUs name, all of them and no others.
  * Checks: nvswitch.distinct, nvswitch.topology. */
 bool nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,

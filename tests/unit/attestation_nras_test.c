@@ -25,7 +25,8 @@ struct service {
 	struct nras_rules rules;
 	const char *jwks;
 	/* What the tests change before an answer is made. */
-	const char *header, *issuer, *claim, *measured, *ueid[2];
+	const char *header, *issuer, *claim, *measured, *debug, *device_nonce,
+	    *ueid[2];
 	int64_t iat, nbf, exp;
 	bool overall;
 };
@@ -102,6 +103,8 @@ sound(struct service *s)
 	s->issuer = NRAS_ISSUER;
 	s->claim = "x-nvidia-gpu-arch-check";
 	s->measured = "success";
+	s->debug = "disabled";
+	s->device_nonce = NONCE;
 	s->ueid[0] = "11";
 	s->ueid[1] = "22";
 	s->iat = s->nbf = FORGE_NOW - 60;
@@ -147,10 +150,10 @@ device_token(struct service *s, int i)
 	    "x-nvidia-gpu-vbios-index-no-conflict"};
 	const char *claims = arena_printf(s->a,
 	    "{\"iss\":\"%s\",\"iat\":%lld,\"nbf\":%lld,\"exp\":%lld,"
-	    "\"eat_nonce\":\"" NONCE "\",\"measres\":\"%s\",\"dbgstat\":"
-	    "\"disabled\",\"ueid\":\"%s\",\"%s\":true",
+	    "\"eat_nonce\":\"%s\",\"measres\":\"%s\",\"dbgstat\":"
+	    "\"%s\",\"ueid\":\"%s\",\"%s\":true",
 	    s->issuer, (long long)s->iat, (long long)s->nbf, (long long)s->exp,
-	    s->measured, s->ueid[i], s->claim);
+	    s->device_nonce, s->measured, s->debug, s->ueid[i], s->claim);
 
 	for (size_t n = 0; n < sizeof(others) / sizeof(*others); n++)
 		claims =
@@ -237,11 +240,53 @@ signed_and_false(void **state)
 	s->claim = "x-another";
 	judged(s, answer(s, NULL), "nras.claims", CODE_MEASUREMENT);
 	sound(s);
+	s->debug = "enabled";
+	judged(s, answer(s, NULL), "nras.claims", CODE_DEBUG);
+	sound(s);
+	s->device_nonce = NONCE "00";
+	judged(s, answer(s, NULL), "nras.nonce", CODE_NONCE);
+	sound(s);
+	s->ueid[1] = "";
+	judged(s, answer(s, NULL), "nras.device_distinct", CODE_MISMATCH);
+	sound(s);
 	s->ueid[1] = "11";
 	judged(s, answer(s, NULL), "nras.device_distinct", CODE_MISMATCH);
 	sound(s);
 	s->issuer = "https://example.org";
 	judged(s, answer(s, NULL), "nras.issuer", CODE_UNTRUSTED);
+}
+
+/* A kept signature spares itself and nothing else. */
+static void
+signatures_are_kept(void **state)
+{
+	struct service *s = *state;
+	struct nras_kept kept = {.count = 0};
+	struct forged other;
+	const char *text;
+
+	sound(s);
+	s->rules.kept = &kept;
+	text = answer(s, NULL);
+	judged(s, text, "", CODE_OK);
+	assert_int_equal(kept.count, 3);
+	judged(s, text, "", CODE_OK);
+	assert_int_equal(kept.count, 3);
+	s->rules.now_ms = s->exp * 1000;
+	judged(s, text, "nras.time", CODE_EXPIRED);
+	s->rules.now_ms = FORGE_NOW_MS;
+	s->rules.devices = 3;
+	judged(s, text, "nras.devices", CODE_MISMATCH);
+	s->rules.devices = 2;
+	/* The same tokens under another key of that id. */
+	forge(&other, &s->ca,
+	    &(struct forge_wish){.name = "x", .curve = "P-384"});
+	forged_free(&s->signer);
+	s->signer = other;
+	s->jwks = key_set(s, s->signer.key, "k1");
+	judged(s, text, "nras.signature", CODE_TAMPERED);
+	judged(s, answer(s, NULL), "", CODE_OK);
+	s->rules.kept = NULL;
 }
 
 static void
@@ -338,6 +383,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_sound_answer_is_taken),
 	    cmocka_unit_test(signed_and_false),
+	    cmocka_unit_test(signatures_are_kept),
 	    cmocka_unit_test(times),
 	    cmocka_unit_test(headers_choose_nothing),
 	    cmocka_unit_test(keys_and_certificates_agree),

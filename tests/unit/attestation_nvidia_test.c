@@ -58,7 +58,7 @@ every_part_is_signed(void **state)
 		    bytes_of(copy, report.len), chain, &d));
 		copy[i] ^= 1;
 	}
-	for (size_t len = 0; len < report.len; len += 13) {
+	for (size_t len = 0; len < report.len; len++) {
 		verdict_init(&v, m->a, FORGE_NOW_MS);
 		assert_false(nvidia_device_judge(
 		    &v, &m->rules, NVIDIA_GPU, bytes_of(copy, len), chain, &d));
@@ -377,7 +377,14 @@ eight_reports_are_eight_devices(void **state)
 	verdict_init(&v, m->a, FORGE_NOW_MS);
 	assert_true(nvidia_topology_judge(&v, d, 2, s, 2));
 	assert_false(nvidia_topology_judge(&v, d, 2, s, 1));
+	verdict_init(&v, m->a, FORGE_NOW_MS);
+	assert_true(nvidia_switches_judge(&v, s, 2, 2));
+	assert_false(nvidia_switches_judge(&v, s, 2, 4));
+	assert_string_equal(v.failed, "nvswitch.count");
 	s[1].pdi[0][0] = 1; /* one switch twice, the other missing */
+	verdict_init(&v, m->a, FORGE_NOW_MS);
+	assert_false(nvidia_switches_judge(&v, s, 2, -1));
+	assert_string_equal(v.failed, "nvswitch.distinct");
 	verdict_init(&v, m->a, FORGE_NOW_MS);
 	assert_false(nvidia_topology_judge(&v, d, 2, s, 2));
 	assert_string_equal(v.failed, "nvswitch.topology");

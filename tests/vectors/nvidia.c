@@ -147,6 +147,16 @@ entry_agrees(const struct setup *s, const json_t *o,
 		"another nonce or architecture than the report's", NULL});
 }
 
+/* An entry that calls itself a switch is judged as one. */
+static enum nvidia_kind
+kind_of(const json_t *o)
+{
+	const char *arch = json_string_value(json_object_get(o, "arch"));
+
+	return arch != NULL && strncmp(arch, "LS", 2) == 0 ? NVIDIA_SWITCH
+							   : NVIDIA_GPU;
+}
+
 /* False where the case itself cannot be read; the verdict says the rest. */
 static bool
 entry_run(struct vector *x, const struct setup *s, const json_t *o,
@@ -157,10 +167,40 @@ entry_run(struct vector *x, const struct setup *s, const json_t *o,
 	if (!decoded(x, o, "evidence", &report) ||
 	    !decoded(x, o, "certificate", &chain))
 		return false;
-	if (nvidia_device_judge(v, &s->rules, NVIDIA_GPU, report,
+	if (nvidia_device_judge(v, &s->rules, kind_of(o), report,
 		(struct text){(const char *)chain.at, chain.len}, d))
 		entry_agrees(s, o, d, v);
 	return true;
+}
+
+/* The GPUs and the switches each as a set, and together where both are. */
+static void
+devices_judge(struct vector *x, struct verdict *v,
+    const struct nvidia_device *all, size_t count)
+{
+	struct nvidia_device *gpus =
+	    arena_alloc(x->a, (count + 1) * sizeof(*gpus));
+	struct nvidia_device *switches =
+	    arena_alloc(x->a, (count + 1) * sizeof(*switches));
+	const json_t *wanted = json_object_get(x->c, "devices");
+	size_t g = 0, n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (all[i].kind == NVIDIA_SWITCH)
+			switches[n++] = all[i];
+		else
+			gpus[g++] = all[i];
+	verdict_check(v,
+	    !json_is_integer(wanted) ||
+		json_integer_value(wanted) == (json_int_t)count,
+	    (struct check){"nvidia.count", SOURCE_HARDWARE, CODE_POLICY,
+		verdict_format(v, "%zu", count), NULL});
+	if (g > 0 || n == 0)
+		nvidia_set_judge(v, gpus, g, -1);
+	if (n > 0)
+		nvidia_switches_judge(v, switches, n, -1);
+	if (g > 0 && n > 0)
+		nvidia_topology_judge(v, gpus, g, switches, n);
 }
 
 static bool
@@ -186,8 +226,7 @@ set_run(struct vector *x, struct setup *s, const json_t *list)
 	}
 	v.subject = NULL;
 	if (v.code == CODE_OK)
-		nvidia_set_judge(&v, d, count,
-		    json_integer_value(json_object_get(x->c, "devices")));
+		devices_judge(x, &v, d, count);
 	verdict_conclude(&v);
 	return vector_expect(x, &v, vector_string(x, "expect"));
 }
@@ -198,6 +237,7 @@ set(struct vector *x, struct setup *s)
 	struct bytes file;
 	struct fault f = {0};
 	json_t *list = NULL;
+	const json_t *inner;
 	bool ok;
 
 	if (!vector_member_file(x, "file", &file))
@@ -205,7 +245,8 @@ set(struct vector *x, struct setup *s)
 	if (!json_read((struct text){(const char *)file.at, file.len}, file.len,
 		&list, &f))
 		return vector_fail(x, "%s", f.why);
-	ok = set_run(x, s, list);
+	inner = json_object_get(list, "evidence_list");
+	ok = set_run(x, s, inner != NULL ? inner : list);
 	json_free(&list);
 	return ok;
 }
