@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "gateway/describe.h"
 #include "gateway/exchange_priv.h"
-#include "gateway/inquiry.h"
+#include "gateway/inquiries.h"
 #include "gateway/verification.h"
 
 #define REPORT_BODY_MAX ((size_t)1 << 20)
@@ -25,7 +25,22 @@
 
 struct wish {
 	const char *model;
+	const char *task;
 	char nonce[65]; /* as services fill it: zeros on the right */
+};
+
+/* One provider that is asked, and what it gave. */
+struct attest_one {
+	const char *did;
+	const char *image; /* digest of what the last verdict saw, or NULL */
+	struct path *path; /* good until the asking */
+	json_t *said;
+	struct fault fault;
+};
+struct attest_part {
+	struct attest_one ones[INQUIRIES_MAX];
+	const char *dids[INQUIRIES_MAX];
+	size_t count;
 };
 
 static bool
@@ -101,19 +116,18 @@ read_parameters(struct exchange *x, struct wish *w, struct fault *f)
 	return read_nonce(nonce, w, f);
 }
 
-/* The same rules as for a request with options.verified. */
 static bool
-pick(struct exchange *x, const struct wish *w, struct fault *f)
+make_query(struct exchange *x, const struct wish *w, struct fault *f)
 {
-	json_t *o = json_pack(
-	    "{s:s, s:{s:b}}", "model", w->model, "options", "verified", true);
+	json_t *o = json_pack("{s:s}", "model", w->model);
 	struct query_ask ask = {.principal = &x->principal,
 	    .catalog = x->catalog,
-	    .task = "chat",
+	    .task = w->task,
 	    .content_type = "application/json",
-	    .bounds = &x->house->bounds};
-	struct route_ask route = {
-	    .offers = x->house->offers, .policy = &x->house->policy};
+	    .bounds = &x->house->bounds,
+	    .is_private = true,
+	    .options = http_fields_find(
+		&client_request(x->client)->fields, "x-assay-options")};
 
 	if (o == NULL)
 		return fault_set(
@@ -121,13 +135,37 @@ pick(struct exchange *x, const struct wish *w, struct fault *f)
 	ask.body = text_of(json_write(x->arena, o));
 	json_free(&o);
 	x->has_query = query_make(&ask, x->arena, &x->query, f);
-	if (!x->has_query)
-		return false;
-	route.admission = (struct admission){
-	    x->catalog, &x->query, clock_unix_ms(), {x->tried, 0}};
-	random_bytes(route.random, sizeof(route.random));
+	return x->has_query;
+}
+
+/* The same rules as for a private request: who could get one could also be
+ * asked here. Each provider once, at most `most` of them. */
+static bool
+pick(struct exchange *x, size_t most, struct fault *f)
+{
+	struct route_ask route = {
+	    .offers = x->house->offers, .policy = &x->house->policy};
+	struct attest_part *p = x->attest;
+
 	x->has_route = true;
-	if (route_choose(&route, &x->route, f))
+	while (p->count < most) {
+		struct attest_one *one = &p->ones[p->count];
+		const struct offer_source *s;
+
+		route.admission = (struct admission){x->catalog, &x->query,
+		    clock_unix_ms(), {p->dids, p->count}};
+		random_bytes(route.random, sizeof(route.random));
+		if (!route_choose(&route, &x->route, f))
+			break;
+		s = offers_source(x->house->offers, x->route.session);
+		one->did = arena_string(x->arena, x->route.did);
+		one->path = presence_find(x->house->presence, x->route.session);
+		one->image = s == NULL || s->image_digest[0] == '\0'
+				 ? NULL
+				 : arena_string(x->arena, s->image_digest);
+		p->dids[p->count++] = one->did;
+	}
+	if (p->count > 0)
 		return true;
 	x->rejected = describe_rejected(&x->route);
 	return false;
@@ -146,14 +184,14 @@ without_evidence(const struct statement *st)
 
 /* What report data is made of, so that the buyer can make it anew. */
 static json_t *
-bound_json(const struct exchange *x, const struct statement *st)
+bound_json(const struct attest_one *one, const struct statement *st)
 {
 	const json_t *said = json_object_get(st->evidence, "bound");
 	char digest[HEX_SIZE(32)];
 
 	hex_encode(bytes_of(st->digest, 32), digest);
 	return json_pack("{s:s, s:s, s:s*, s:s, s:s*}", "nonce", st->nonce,
-	    "did", x->route.did, "tls_spki",
+	    "did", one->did, "tls_spki",
 	    json_string_value(json_object_get(said, "tls_spki")),
 	    "statement_sha256", digest, "signing_address",
 	    json_string_value(
@@ -203,60 +241,116 @@ cpu_json(const struct statement *st)
 }
 
 static json_t *
-attestation_json(const struct exchange *x, const struct statement *st)
+attestation_json(const struct attest_one *one, const struct statement *st)
 {
-	return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:n, s:o, s:O, s:o}",
-	    "nonce", st->nonce, "provider", x->route.did, "signing_address",
+	return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:s?, s:o, s:O, s:o}",
+	    "nonce", st->nonce, "provider", one->did, "signing_address",
 	    json_string_value(json_object_get(st->evidence, "signing_address")),
 	    "signing_algo", "ecdsa", "gpu", gpu_json(st), "cpu", cpu_json(st),
-	    "image_digest", "bound", bound_json(x, st), "evidence",
-	    st->evidence, "statement", without_evidence(st));
+	    "image_digest", one->image, "bound", bound_json(one, st),
+	    "evidence", st->evidence, "statement", without_evidence(st));
 }
 
 static void
-on_inquiry(void *arg, const struct statement *st, const struct fault *f)
+on_one(void *arg, size_t at, const struct statement *st, const struct fault *f)
 {
 	struct exchange *x = arg;
-	json_t *one;
+	struct attest_one *one = &x->attest->ones[at];
+
+	if (f != NULL)
+		one->fault = *f;
+	else if (st->evidence == NULL)
+		fault_set(&one->fault, FAULT_PROVIDER_ERROR,
+		    "the provider gave no evidence this time");
+	else
+		one->said = attestation_json(one, st);
+}
+
+/* The gateway runs in no TEE that it could show: it says so, and a buyer
+ * checks the workers instead. Those that did not answer are named too. */
+static json_t *
+report_json(struct attest_part *p)
+{
+	json_t *given = json_array(), *failed = json_array();
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct attest_one *one = &p->ones[i];
+
+		if (one->said != NULL)
+			json_array_append(given, one->said);
+		else
+			json_array_append_new(failed,
+			    json_pack("{s:s, s:s}", "provider", one->did,
+				"code", fault_code(one->fault.kind)));
+	}
+	return json_pack("{s:n, s:s, s:o, s:o}", "gateway_attestation",
+	    "gateway_attestation_reason", "not_in_a_tee", "model_attestations",
+	    given, "unanswered", failed);
+}
+
+static void
+on_all(void *arg)
+{
+	struct exchange *x = arg;
+	struct attest_part *p = x->attest;
+	const struct attest_one *last = &p->ones[p->count - 1];
+	json_t *all = NULL;
 
 	x->question = NULL;
-	if (f != NULL) {
-		x->fault = *f;
-	} else if (st->evidence == NULL) {
-		fault_set(&x->fault, FAULT_PROVIDER_ERROR,
-		    "the provider gave no evidence this time");
+	for (size_t i = 0; i < p->count && all == NULL; i++)
+		all = json_incref(p->ones[i].said);
+	if (all == NULL) {
+		x->fault = last->fault;
 	} else {
-		one = attestation_json(x, st);
-		if (x->endpoint->kind == ENDPOINT_REPORT)
-			one = json_pack("{s:n, s:[o]}", "gateway_attestation",
-			    "model_attestations", one);
-		x->answer = json_write(x->arena, one);
+		if (x->endpoint->kind == ENDPOINT_REPORT) {
+			json_free(&all);
+			all = report_json(p);
+		}
+		x->answer = json_write(x->arena, all);
 		x->status = 200;
-		json_free(&one);
 	}
+	json_free(&all);
 	exchange_advance(x);
 }
+
+void
+attest_free(struct exchange *x)
+{
+	for (size_t i = 0; x->attest != NULL && i < x->attest->count; i++)
+		json_free(&x->attest->ones[i].said);
+}
+
+/* A model that does not chat may still complete. */
+static bool
+find_model(struct exchange *x, struct wish *w, struct fault *f)
+{
+	w->task = "chat";
+	if (make_query(x, w, f))
+		return true;
+	w->task = "completion";
+	return f->kind == FAULT_MODEL_NOT_FOUND && make_query(x, w, f);
+}
+
+static const struct inquiries_events inquiries_events = {on_one, on_all};
 
 enum step
 attest_ask(struct exchange *x)
 {
-	struct path *path;
-	struct wish w;
-	bool ok;
+	bool is_report = x->endpoint->kind == ENDPOINT_REPORT;
+	struct path *paths[INQUIRIES_MAX];
+	struct wish w = {0};
 
-	ok = x->endpoint->kind == ENDPOINT_REPORT
-		 ? read_parameters(x, &w, &x->fault)
-		 : read_body(x, &w, &x->fault);
-	if (!ok || !pick(x, &w, &x->fault))
+	x->attest = arena_alloc(x->arena, sizeof(*x->attest));
+	if (!(is_report ? read_parameters(x, &w, &x->fault)
+			: read_body(x, &w, &x->fault)) ||
+	    !find_model(x, &w, &x->fault) ||
+	    !pick(x, is_report ? INQUIRIES_MAX : 1, &x->fault))
 		return LEDGER;
-	path = presence_find(x->house->presence, x->route.session);
-	if (path == NULL) {
-		fault_set(&x->fault, FAULT_PROVIDER_UNREACHABLE,
-		    "its tunnel closed after it was chosen");
-		return LEDGER;
-	}
-	x->question = inquiry_ask(
-	    x->house->loop, path, w.nonce, WITHIN_MS, x->arena, on_inquiry, x);
+	memset(&x->fault, 0, sizeof(x->fault));
+	for (size_t i = 0; i < x->attest->count; i++)
+		paths[i] = x->attest->ones[i].path;
+	x->question = inquiries_ask(x->house->loop, paths, x->attest->count,
+	    w.nonce, WITHIN_MS, x->arena, &inquiries_events, x);
 	return WAIT;
 }
 

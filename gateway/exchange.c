@@ -580,12 +580,13 @@ static void
 exchange_free(struct exchange *x)
 {
 	leave_house(x);
+	private_free(x); /* these live in the client's arena */
+	attest_free(x);
 	client_close(&x->client);
 	timer_free(&x->patience);
 	evbuffer_free(x->held);
 	json_free(&x->rejected);
 	json_free(&x->decision);
-	private_free(x);
 	catalog_unref(&x->catalog);
 	mem_free(x);
 }

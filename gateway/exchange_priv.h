@@ -88,6 +88,7 @@ struct exchange {
 	struct relay_result relayed;
 	struct evbuffer *held;
 	struct private_part *private; /* private.c; NULL: not one */
+	struct attest_part *attest;   /* attest.c; NULL: not one */
 
 	int status;	    /* of an answer that is ours */
 	const char *answer; /* JSON */
@@ -138,6 +139,7 @@ enum step lookup_got(struct exchange *x);
 enum step attest_ask(struct exchange *x);
 enum step attest_got(struct exchange *x);
 enum step attest_verify(struct exchange *x);
+void attest_free(struct exchange *x);
 
 /* The request's body, in one piece. */
 struct text exchange_body(struct exchange *x);
