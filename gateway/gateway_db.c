@@ -183,14 +183,15 @@ const struct pg_statement gateway_statements[] = {
 	"WITH was AS (SELECT * FROM assay.feedback WHERE id = $1::uuid"
 	" AND account_id = $3::uuid"
 	" AND request_at BETWEEN " TIME("$2::bigint") " - interval '8 days'"
-	" AND " TIME("$2::bigint") " + interval '1 hour'),"
+	" AND " TIME("$2::bigint") " + interval '1 hour' LIMIT 1),"
+	" open AS (SELECT * FROM was"
+	"  WHERE created_at > now() - interval '24 hours'),"
 	" edited AS (UPDATE assay.feedback f SET edited_at = now(),"
 	" quality = $4::smallint, verdict = $5::assay.verdict,"
 	" issues = $6::text[], comment = $7, value = coalesce($4::smallint,"
 	" CASE $5 WHEN 'good' THEN 100 ELSE 0 END)::smallint"
-	" FROM was WHERE f.request_id = was.request_id"
-	" AND f.request_at = was.request_at"
-	" AND was.created_at > now() - interval '24 hours' RETURNING 1)"
+	" WHERE f.request_id = (SELECT request_id FROM open)"
+	" AND f.request_at = (SELECT request_at FROM open) RETURNING 1)"
 	" SELECT (SELECT count(*) FROM edited) FROM was", 7},
 
 [COUNT_NOT_CHOSEN] = {"count_not_chosen",

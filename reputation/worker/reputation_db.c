@@ -32,11 +32,11 @@
 	" LEFT JOIN failed f ON " OF("f", "p") \
 	" LEFT JOIN LATERAL (SELECT * FROM assay.audit_evidence x" \
 	"  WHERE " OF("x", "p") " LIMIT 1) a ON true" \
-	" LEFT JOIN LATERAL (SELECT string_agg(delivered || ' ' || failed" \
-	"  || ' ' || fast || ' ' || slow, ' ') AS numbers" \
+	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' '," \
+	"  delivered, failed, fast, slow), ' ') AS numbers" \
 	"  FROM assay.outcome_evidence x WHERE " OF("x", "p") ") o ON true" \
-	" LEFT JOIN LATERAL (SELECT string_agg(good || ' ' || bad || ' '" \
-	"  || coalesce(weight, -1), ' ') AS numbers" \
+	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' '," \
+	"  good, bad, coalesce(weight, -1)), ' ') AS numbers" \
 	"  FROM assay.verdict_evidence x WHERE " OF("x", "p") ") v ON true)" \
 	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
 

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What assay-reputation's statements and the operators' views read, on 40 days
+ * of a market: the days and pairs they are about, by index, and never all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "reputation/worker/reputation_db.h"
+#include "tests/unit/migrated_postgres.h"
+#include "tests/unit/plans.h"
+
+static struct private_postgres server;
+static bool is_here;
+static char worker[200], operator[200];
+
+static int
+start(void **state)
+{
+	(void)state;
+	is_here = migrated_postgres_start(&server);
+	if (is_here)
+		assert_true(migrated_run(server.conninfo, plans_world));
+	migrated_conninfo(&server, "assay_reputation", worker, sizeof(worker));
+	migrated_conninfo(
+	    &server, "assay_operator", operator, sizeof(operator));
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	if (is_here)
+		private_postgres_end(&server);
+	return 0;
+}
+
+#define TODAY "(now() AT TIME ZONE 'UTC')::date"
+#define NOW_MS "(extract(epoch FROM now()) * 1000)::bigint"
+
+/* The two kinds of reading: none of these tables is ever read whole. */
+static void
+of_pairs(struct plan *p)
+{
+	plan_reads_never_whole(p, "outcome_evidence");
+	plan_reads_never_whole(p, "verdict_evidence");
+	plan_reads_never_whole(p, "audit_evidence");
+	plan_reads_at_most(p, "outcome_minute*", 0);
+	plan_reads_at_most(p, "feedback*", 0);
+	plan_reads_at_most(p, "request*", 0);
+}
+
+static void
+a_tick_reads_what_changed(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	plan_read(&p, worker, &reputation_statements[DB_DUE],
+	    "(" TODAY ", 20, " NOW_MS ")");
+	of_pairs(&p);
+	plan_reads_never_whole(&p, "score");
+	plan_uses(&p, "outcome_evidence_pkey");
+	plan_uses(&p, "verdict_evidence_pkey");
+	plan_uses(&p, "audit_evidence_pkey");
+	plan_uses(&p, "score_pkey");
+	plan_reads_at_most(&p, "audit_result*", 3);
+	plan_free(&p);
+	plan_read(
+	    &p, worker, &reputation_statements[DB_FOLD], "(" TODAY ", 20000)");
+	of_pairs(&p);
+	plan_free(&p);
+	plan_read(&p, worker, &reputation_statements[DB_FOLD_VERDICTS],
+	    "(" TODAY ", 20000)");
+	of_pairs(&p);
+	plan_free(&p);
+	plan_read(&p, worker, &reputation_statements[DB_FOLD_AUDITS],
+	    "(" TODAY ", 20000)");
+	of_pairs(&p);
+	plan_reads_at_most(&p, "audit_result*", 0);
+	plan_free(&p);
+	plan_read(
+	    &p, worker, &reputation_statements[DB_NEXT_DAY], "(" TODAY ")");
+	plan_uses(&p, "day_close_pkey");
+	plan_reads_at_most(&p, "outcome*", 0);
+	plan_free(&p);
+}
+
+static void
+scores_are_written_by_key(void **state)
+{
+	struct plan p;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	plan_read(&p, worker, &reputation_statements[DB_WRITE],
+	    "(ARRAY['did:assay:z1'], ARRAY['chat'], ARRAY['test:m'],"
+	    " ARRAY['silver']::assay.tier[], ARRAY[80], ARRAY[10],"
+	    " ARRAY['{}']::jsonb[], ARRAY[7], ARRAY[0], ARRAY[20000], " TODAY
+	    " - 1, false, " NOW_MS ", ARRAY[1], ARRAY['bronze']::assay.tier[],"
+	    " ARRAY['silver']::assay.tier[], ARRAY['run_complete'])");
+	plan_reads_never_whole(&p, "score_2*");
+	assert_true(
+	    plan_count(p.root, "ModifyTable", "Relation Name", "score") > 0);
+	plan_free(&p);
+}
+
+static void
+a_close_reads_its_day(void **state)
+{
+	static const enum reputation_statement of_a_day[] = {
+	    DB_SPEED, DB_NOTE_DOWNTIME};
+	struct plan p;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	plan_read(&p, worker, &reputation_statements[DB_UNCLOSED],
+	    "(" TODAY ", 20, " NOW_MS ")");
+	of_pairs(&p);
+	plan_uses(&p, "score_closed");
+	plan_reads_at_most(&p, "audit_result*", 3);
+	plan_free(&p);
+	for (size_t i = 0; i < 2; i++) {
+		plan_read(&p, worker, &reputation_statements[of_a_day[i]],
+		    "(" TODAY " - 3)");
+		/* One day of requests, and one of attempts at most. */
+		plan_reads_at_most(&p, "request_2*", 1);
+		plan_reads_at_most(&p, "request_attempt_2*", 1);
+		plan_free(&p);
+	}
+}
+
+/* Every day's rows once, however it is told, and nothing of days to come. */
+static void
+a_recompute_reads_each_day_once(void **state)
+{
+	struct arena *a = arena_new();
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	assert_true(migrated_run(server.conninfo,
+	    "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT"
+	    " assay.reputation_rebuild('minutes', " TODAY "); COMMIT;"));
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT max(seq_scan) || ' ' || count(*) FILTER (WHERE"
+		" seq_scan > 1) FROM pg_stat_xact_user_tables"
+		" WHERE relname LIKE 'outcome\\_minute\\_2%'",
+		a),
+	    "0 0");
+	arena_free(&a);
+}
+
+static void
+operators_views_read_their_days(void **state)
+{
+	static const struct {
+		struct pg_statement view;
+		const char *table;
+		size_t most;
+	} views[] = {
+	    {{"feedback_by_issue", "SELECT * FROM operator.feedback_by_issue",
+		 0},
+		"feedback*", 42},
+	    {{"tier_change_week", "SELECT * FROM operator.tier_change_week", 0},
+		"tier_change", 1},
+	    {{"score",
+		 "SELECT * FROM operator.score WHERE did ="
+		 " 'did:assay:z7'",
+		 0},
+		"score", 1},
+	    {{"not_chosen",
+		 "SELECT * FROM operator.not_chosen WHERE did ="
+		 " 'did:assay:z7'",
+		 0},
+		"not_chosen", 1},
+	    {{"reputation_lag", "SELECT * FROM operator.reputation_lag", 0},
+		"outcome_minute*", 0},
+	};
+	struct plan p;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
+		plan_read(&p, operator, & views[i].view, "");
+		plan_reads_at_most(&p, views[i].table, views[i].most);
+		if (i == 1)
+			plan_uses(&p, "tier_change_at");
+		if (i == 2)
+			plan_uses(&p, "score_pkey");
+		if (i == 3)
+			plan_uses(&p, "not_chosen_pkey");
+		plan_free(&p);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_tick_reads_what_changed),
+	    cmocka_unit_test(scores_are_written_by_key),
+	    cmocka_unit_test(a_close_reads_its_day),
+	    cmocka_unit_test(a_recompute_reads_each_day_once),
+	    cmocka_unit_test(operators_views_read_their_days),
+	};
+
+	return cmocka_run_group_tests(tests, start, end);
+}
