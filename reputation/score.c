@@ -214,10 +214,11 @@ hold_by_quality(const struct evidence *quality, struct score *s)
 {
 	double most =
 	    100 - SCORE_HOLD * (SCORE_APPROVED - 100 * score_approval(quality));
-	double trust =
-	    s->parts[STREAM_AUDIT].value >= SCORE_TRUSTED ? SCORE_TRUST : 0;
+	double more = s->parts[STREAM_AUDIT].value >= SCORE_TRUSTED
+			  ? SCORE_TRUST
+			  : SCORE_DOUBT;
 
-	s->kept = fmin(s->value, fmax(most + trust, 0));
+	s->kept = fmin(s->value, fmax(most + more, 0));
 	s->is_held_by_quality = most < s->value;
 	s->value = fmin(s->value, fmax(most, 0));
 }

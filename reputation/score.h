@@ -19,8 +19,9 @@
 #define SCORE_LENT 10.0	      /* good verdicts that approval begins with */
 #define SCORE_APPROVED 95.0   /* approval, in percent, that holds nothing */
 #define SCORE_HOLD 2.0	      /* points for each percent below it */
+#define SCORE_DOUBT 10.0      /* points that words alone have to take */
 #define SCORE_TRUSTED 0.90    /* audit's value that speaks against words */
-#define SCORE_TRUST 20.0      /* points that words alone then have to take */
+#define SCORE_TRUST 30.0      /* points that words then have to take */
 
 enum stream {
 	STREAM_DELIVERY,
@@ -66,7 +67,7 @@ struct score {
 	bool has_data; /* false: everything below is 0, and the score null */
 	double value;  /* 0 to 100; what closes a day */
 	double kept;   /* what a tier is kept by: value, or somewhat more where
-			* canaries agree and words alone say otherwise */
+			* words alone hold it, and more where canaries agree */
 	double samples;
 	bool is_held_by_quality;
 	struct {
