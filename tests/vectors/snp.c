@@ -206,7 +206,6 @@ manifest_accepts(
 		    x, false, CODE_BAD_POLICY, f.why, expect);
 	for (i = 0; i < count && v.outcome != VERDICT_VERIFIED; i++) {
 		policies[i]->revocation = g->has_list;
-		policies[i]->snp.max_vmpl = 3;
 		verdict_init(&v, x->a, g->now);
 		judge(g, report, policies[i], &v);
 	}
