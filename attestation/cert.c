@@ -15,13 +15,10 @@
 #include "attestation/der.h"
 #include "base/crypto.h"
 
-#define DER_BIT_STRING 0x03
 #define DER_NULL 0x05
 #define DER_UTF8_STRING 0x0c
 #define DER_SET 0x31
 #define DER_PRINTABLE_STRING 0x13
-#define DER_UTC_TIME 0x17
-#define DER_GENERALIZED_TIME 0x18
 #define DER_VERSION 0xa0
 #define DER_EXTENSIONS 0xa3
 
@@ -71,21 +68,8 @@ broken(const char *what, struct fault *f)
 	return fault_set(f, FAULT_INVALID, "certificate: broken %s", what);
 }
 
-/* The next element whole, tag and length included. */
-static bool
-take_whole(struct bytes *in, uint8_t tag, struct bytes *whole)
-{
-	const uint8_t *start = in->at;
-	struct bytes content;
-
-	if (!der_take(in, tag, &content))
-		return false;
-	*whole = bytes_of(start, (size_t)(in->at - start));
-	return true;
-}
-
-static bool
-read_signing(struct bytes whole, enum cert_signing *out, struct fault *f)
+bool
+cert_signing_read(struct bytes whole, enum cert_signing *out)
 {
 	if (IS(whole, ecdsa_sha256))
 		*out = CERT_ECDSA_SHA256;
@@ -94,21 +78,7 @@ read_signing(struct bytes whole, enum cert_signing *out, struct fault *f)
 	else if (IS(whole, pss) || IS(whole, pss_trailer))
 		*out = CERT_RSA_PSS_SHA384;
 	else
-		return fault_set(f, FAULT_UNSUPPORTED,
-		    "certificate: signed by an algorithm that is not known");
-	return true;
-}
-
-/* A bit string of whole bytes. */
-static bool
-take_bits(struct bytes *in, struct bytes *out)
-{
-	struct bytes content;
-
-	if (!der_take(in, DER_BIT_STRING, &content) || content.len < 1 ||
-	    content.at[0] != 0)
 		return false;
-	*out = bytes_of(content.at + 1, content.len - 1);
 	return true;
 }
 
@@ -123,52 +93,13 @@ read_serial(struct bytes *in, struct cert *c)
 }
 
 static bool
-digits(const uint8_t *at, size_t n, int *out)
-{
-	size_t i;
-
-	for (*out = 0, i = 0; i < n; i++) {
-		if (at[i] < '0' || at[i] > '9')
-			return false;
-		*out = *out * 10 + (at[i] - '0');
-	}
-	return true;
-}
-
-/* RFC 5280 4.1.2.5: seconds, and Z. */
-static bool
-take_time(struct bytes *in, int64_t *out)
-{
-	char text[RFC3339_TEXT];
-	struct bytes t;
-	int year, part[5];
-	size_t i, n = 4;
-
-	if (der_take(in, DER_UTC_TIME, &t))
-		n = 2;
-	else if (!der_take(in, DER_GENERALIZED_TIME, &t))
-		return false;
-	if (t.len != n + 11 || t.at[t.len - 1] != 'Z' ||
-	    !digits(t.at, n, &year))
-		return false;
-	for (i = 0; i < 5; i++)
-		if (!digits(t.at + n + 2 * i, 2, &part[i]))
-			return false;
-	if (n == 2)
-		year += year < 50 ? 2000 : 1900;
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ", year,
-	    part[0], part[1], part[2], part[3], part[4]);
-	return time_of_rfc3339(text_of(text), out);
-}
-
-static bool
 read_validity(struct bytes *in, struct cert *c)
 {
 	struct bytes both;
 
 	if (!der_take(in, DER_SEQUENCE, &both) ||
-	    !take_time(&both, &c->window.from) ||
-	    !take_time(&both, &c->window.until) || both.len != 0)
+	    !der_take_time(&both, &c->window.from) ||
+	    !der_take_time(&both, &c->window.until) || both.len != 0)
 		return false;
 	c->window.until += 999; /* the last second counts */
 	return true;
@@ -179,10 +110,10 @@ read_key(struct bytes *in, struct cert *c, struct fault *f)
 {
 	struct bytes algorithm, content;
 
-	if (!take_whole(in, DER_SEQUENCE, &c->spki) ||
+	if (!der_take_whole(in, DER_SEQUENCE, &c->spki) ||
 	    !der_only(c->spki, DER_SEQUENCE, &content) ||
-	    !take_whole(&content, DER_SEQUENCE, &algorithm) ||
-	    !take_bits(&content, &c->key) || content.len != 0)
+	    !der_take_whole(&content, DER_SEQUENCE, &algorithm) ||
+	    !der_take_bits(&content, &c->key) || content.len != 0)
 		return broken("key", f);
 	if (IS(algorithm, key_p256))
 		c->curve = NID_X9_62_prime256v1;
@@ -229,8 +160,8 @@ read_usage(struct bytes value, struct cert *c)
 	return true;
 }
 
-static bool
-take_extension(
+bool
+cert_take_extension(
     struct bytes *in, struct bytes *oid, bool *critical, struct bytes *value)
 {
 	struct bytes one, flag;
@@ -251,8 +182,8 @@ repeated(struct bytes before, struct bytes oid)
 	struct bytes seen, value;
 	bool critical;
 
-	while (
-	    before.len > 0 && take_extension(&before, &seen, &critical, &value))
+	while (before.len > 0 &&
+	       cert_take_extension(&before, &seen, &critical, &value))
 		if (bytes_equal(seen, oid))
 			return true;
 	return false;
@@ -267,7 +198,7 @@ read_extensions(struct cert *c, struct fault *f)
 	while (in.len > 0) {
 		const uint8_t *start = in.at;
 
-		if (!take_extension(&in, &oid, &critical, &value) ||
+		if (!cert_take_extension(&in, &oid, &critical, &value) ||
 		    repeated(bytes_of(c->extensions.at,
 				 (size_t)(start - c->extensions.at)),
 			oid))
@@ -296,12 +227,12 @@ read_tbs(struct cert *c, struct bytes algorithm, struct fault *f)
 		return fault_set(
 		    f, FAULT_INVALID, "certificate is not of version 3");
 	/* RFC 5280 4.1.1.2: inside and outside are the same. */
-	if (!read_serial(&in, c) || !take_whole(&in, DER_SEQUENCE, &part) ||
+	if (!read_serial(&in, c) || !der_take_whole(&in, DER_SEQUENCE, &part) ||
 	    !bytes_equal(part, algorithm))
 		return broken("serial number or algorithm", f);
-	if (!take_whole(&in, DER_SEQUENCE, &c->issuer) ||
+	if (!der_take_whole(&in, DER_SEQUENCE, &c->issuer) ||
 	    !read_validity(&in, c) ||
-	    !take_whole(&in, DER_SEQUENCE, &c->subject))
+	    !der_take_whole(&in, DER_SEQUENCE, &c->subject))
 		return broken("name or validity", f);
 	if (!read_key(&in, c, f))
 		return false;
@@ -319,13 +250,15 @@ cert_read(struct bytes der, struct cert *out, struct fault *f)
 	*out = (struct cert){.der = der, .pathlen = -1};
 	if (der.len > CERTIFICATE_DER_MAX ||
 	    !der_only(der, DER_SEQUENCE, &in) ||
-	    !take_whole(&in, DER_SEQUENCE, &out->tbs) ||
-	    !take_whole(&in, DER_SEQUENCE, &algorithm) ||
-	    !take_bits(&in, &out->signature) || in.len != 0)
+	    !der_take_whole(&in, DER_SEQUENCE, &out->tbs) ||
+	    !der_take_whole(&in, DER_SEQUENCE, &algorithm) ||
+	    !der_take_bits(&in, &out->signature) || in.len != 0)
 		return fault_set(
 		    f, FAULT_INVALID, "not one certificate in DER");
-	return read_signing(algorithm, &out->signing, f) &&
-	       read_tbs(out, algorithm, f);
+	if (!cert_signing_read(algorithm, &out->signing))
+		return fault_set(f, FAULT_UNSUPPORTED,
+		    "certificate: signed by an algorithm that is not known");
+	return read_tbs(out, algorithm, f);
 }
 
 /* One attribute of a name: its value, where it is a common name. */
@@ -379,7 +312,7 @@ cert_extension(const struct cert *c, struct bytes oid, struct bytes *out)
 	struct bytes in = c->extensions, seen;
 	bool critical;
 
-	while (in.len > 0 && take_extension(&in, &seen, &critical, out))
+	while (in.len > 0 && cert_take_extension(&in, &seen, &critical, out))
 		if (bytes_equal(seen, oid))
 			return true;
 	return false;
@@ -490,8 +423,9 @@ cert_check_leaf(const struct cert *c, struct fault *f)
 	return true;
 }
 
-static bool
-signing_fits(enum cert_signing seen, enum chain_signing wanted, EVP_PKEY *by)
+bool
+cert_signing_fits(
+    enum cert_signing seen, enum chain_signing wanted, EVP_PKEY *by)
 {
 	switch (seen) {
 	case CERT_ECDSA_SHA256:
@@ -506,24 +440,25 @@ signing_fits(enum cert_signing seen, enum chain_signing wanted, EVP_PKEY *by)
 	return false;
 }
 
-static bool
-signature_holds(const struct cert *c, EVP_PKEY *key)
+bool
+cert_signature_holds(enum cert_signing signing, EVP_PKEY *key,
+    struct bytes message, struct bytes signature)
 {
 	const EVP_MD *digest =
-	    c->signing == CERT_ECDSA_SHA256 ? EVP_sha256() : EVP_sha384();
+	    signing == CERT_ECDSA_SHA256 ? EVP_sha256() : EVP_sha384();
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *k = NULL;
 	bool holds = false;
 
 	if (EVP_DigestVerifyInit(md, &k, digest, NULL, key) != 1)
 		goto out;
-	if (c->signing == CERT_RSA_PSS_SHA384 &&
+	if (signing == CERT_RSA_PSS_SHA384 &&
 	    (EVP_PKEY_CTX_set_rsa_padding(k, RSA_PKCS1_PSS_PADDING) != 1 ||
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(k, 48) != 1 ||
 		EVP_PKEY_CTX_set_rsa_mgf1_md(k, EVP_sha384()) != 1))
 		goto out;
-	holds = EVP_DigestVerify(md, c->signature.at, c->signature.len,
-		    c->tbs.at, c->tbs.len) == 1;
+	holds = EVP_DigestVerify(md, signature.at, signature.len, message.at,
+		    message.len) == 1;
 out:
 	EVP_MD_CTX_free(md);
 	ERR_clear_error();
@@ -546,10 +481,10 @@ cert_check_link(const struct cert *c, const struct cert *issuer,
 		return fault_set(f, FAULT_UNTRUSTED,
 		    "issuer and subject names do not follow each other");
 	if (issuer_key == NULL ||
-	    !signing_fits(c->signing, signing, issuer_key))
+	    !cert_signing_fits(c->signing, signing, issuer_key))
 		return fault_set(f, FAULT_UNSUPPORTED,
 		    "certificate signed in a way that is not accepted");
-	if (!signature_holds(c, issuer_key))
+	if (!cert_signature_holds(c->signing, issuer_key, c->tbs, c->signature))
 		return fault_set(f, FAULT_TAMPERED,
 		    "a certificate's signature does not hold");
 	return true;
@@ -569,7 +504,7 @@ cert_check_anchor(const struct cert *c, EVP_PKEY *key,
 		return fault_set(f, FAULT_UNTRUSTED,
 		    "the chain does not end at %s", anchor_name(kind));
 	if (key == NULL || !bytes_equal(c->issuer, c->subject) ||
-	    !signature_holds(c, key))
+	    !cert_signature_holds(c->signing, key, c->tbs, c->signature))
 		return fault_set(f, FAULT_TAMPERED,
 		    "the root's own signature does not hold");
 	return true;

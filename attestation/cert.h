@@ -69,6 +69,16 @@ bool cert_check_link(const struct cert *c, const struct cert *issuer,
 bool cert_check_anchor(const struct cert *c, EVP_PKEY *key,
     const struct anchors *anchors, enum anchor_kind kind, struct fault *f);
 
+/* The parts of the above, for what is signed as certificates are (cert_list.h):
+ * a whole AlgorithmIdentifier, an Extension, and a signature. */
+bool cert_signing_read(struct bytes whole, enum cert_signing *out);
+bool cert_take_extension(
+    struct bytes *in, struct bytes *oid, bool *critical, struct bytes *value);
+bool cert_signing_fits(
+    enum cert_signing seen, enum chain_signing wanted, EVP_PKEY *by);
+bool cert_signature_holds(enum cert_signing signing, EVP_PKEY *key,
+    struct bytes message, struct bytes signature);
+
 /* A list issued by the certificate's subject under its key: as
  * crl_verify_untimed. */
 bool cert_verify_list(X509_CRL *crl, const struct cert *issuer,

@@ -5,6 +5,7 @@
  */
 #include "attestation/der.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool
@@ -71,4 +72,67 @@ der_bool(struct bytes content, bool *out)
 		return false;
 	*out = content.at[0] != 0;
 	return true;
+}
+
+bool
+der_take_whole(struct bytes *in, uint8_t tag, struct bytes *whole)
+{
+	const uint8_t *start = in->at;
+	struct bytes content;
+
+	if (!der_take(in, tag, &content))
+		return false;
+	*whole = bytes_of(start, (size_t)(in->at - start));
+	return true;
+}
+
+bool
+der_take_bits(struct bytes *in, struct bytes *out)
+{
+	struct bytes content;
+
+	if (!der_take(in, DER_BIT_STRING, &content) || content.len < 1 ||
+	    content.at[0] != 0)
+		return false;
+	*out = bytes_of(content.at + 1, content.len - 1);
+	return true;
+}
+
+static bool
+digits(const uint8_t *at, size_t n, int *out)
+{
+	size_t i;
+
+	for (*out = 0, i = 0; i < n; i++) {
+		if (at[i] < '0' || at[i] > '9')
+			return false;
+		*out = *out * 10 + (at[i] - '0');
+	}
+	return true;
+}
+
+/* RFC 5280 4.1.2.5: seconds, and Z. */
+bool
+der_take_time(struct bytes *in, int64_t *out)
+{
+	char text[RFC3339_TEXT];
+	struct bytes t;
+	int year, part[5];
+	size_t i, n = 4;
+
+	if (der_take(in, DER_UTC_TIME, &t))
+		n = 2;
+	else if (!der_take(in, DER_GENERALIZED_TIME, &t))
+		return false;
+	if (t.len != n + 11 || t.at[t.len - 1] != 'Z' ||
+	    !digits(t.at, n, &year))
+		return false;
+	for (i = 0; i < 5; i++)
+		if (!digits(t.at + n + 2 * i, 2, &part[i]))
+			return false;
+	if (n == 2)
+		year += year < 50 ? 2000 : 1900;
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ", year,
+	    part[0], part[1], part[2], part[3], part[4]);
+	return time_of_rfc3339(text_of(text), out);
 }

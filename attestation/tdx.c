@@ -108,11 +108,10 @@ check_collateral_times(struct examined *x)
 		   CODE_EXPIRED) &&
 	       need_window(x, tcb, "tdx.tcb_info_time", CODE_STALE) &&
 	       need_window(x, qe, "tdx.qe_identity_time", CODE_STALE) &&
-	       (c->root_crl == NULL ||
-		   (need_window(x, c->root_crl_window, "tdx.root_crl_time",
-			CODE_STALE) &&
-		       need_window(x, c->pck_crl_window, "tdx.pck_crl_time",
-			   CODE_STALE)));
+	       (!c->has_lists || (need_window(x, c->root_crl_window,
+				      "tdx.root_crl_time", CODE_STALE) &&
+				     need_window(x, c->pck_crl_window,
+					 "tdx.pck_crl_time", CODE_STALE)));
 }
 
 static bool
@@ -143,7 +142,7 @@ walk_upper(struct examined *x, const struct chain_blocks *b, struct cert *ca,
 	if (!is_pck_ca(ca))
 		return fault_set(f, FAULT_UNTRUSTED,
 		    "the PCK certificate's issuer is no PCK CA");
-	if (c->pck_crl != NULL && !bytes_equal(ca->spki, c->pck_ca.spki))
+	if (c->has_lists && !bytes_equal(ca->spki, c->pck_ca.spki))
 		return fault_set(f, FAULT_CONFLICT,
 		    "the revocation list is by another PCK CA");
 	x->upper = window_meet(ca->window, root.window);
@@ -221,7 +220,7 @@ check_revocation(struct examined *x)
 	const struct check ca = {
 	    "tdx.pck_ca_revoked", SOURCE_VERIFIER, CODE_REVOKED, NULL, NULL};
 
-	if (x->c->pck_crl == NULL) {
+	if (!x->c->has_lists) {
 		if (x->p == NULL || x->p->revocation)
 			return verdict_need(x->v, false,
 			    (struct check){"tdx.revocation_lists",
@@ -231,9 +230,9 @@ check_revocation(struct examined *x)
 		return true;
 	}
 	return verdict_check(
-		   x->v, !cert_is_listed(x->c->root_crl, &x->ca), ca) &&
+		   x->v, !cert_list_has(&x->c->root_crl, &x->ca), ca) &&
 	       verdict_check(
-		   x->v, !cert_is_listed(x->c->pck_crl, &x->leaf), leaf);
+		   x->v, !cert_list_has(&x->c->pck_crl, &x->leaf), leaf);
 }
 
 /* 4.1.2.4.9 to .11: collateral of this kind of platform. */
@@ -509,7 +508,7 @@ policy_collateral(struct examined *x)
 		verdict_format(x->v, "at least %lld", (long long)least)});
 	held &= policy_age(x, "tdx.policy_tcb_info_age", c->tcb.issued);
 	held &= policy_age(x, "tdx.policy_qe_identity_age", c->qe.issued);
-	if (c->pck_crl != NULL)
+	if (c->has_lists)
 		held &= policy_age(
 		    x, "tdx.policy_pck_crl_age", c->pck_crl_window.from);
 	return held;

@@ -6,7 +6,6 @@
  */
 #include "attestation/tdx_collateral.h"
 
-#include <openssl/x509.h>
 #include <string.h>
 
 #include "base/codec.h"
@@ -146,6 +145,16 @@ verify_qe_identity(
 		   "tdx.qe_identity", &f);
 }
 
+/* Views on bytes that live as long as the collateral. */
+static bool
+read_list(struct tdx_collateral *c, struct bytes der, struct cert_list *out,
+    struct fault *f)
+{
+	if (der.len <= CRL_DER_MAX)
+		der.at = (const uint8_t *)arena_copy(c->arena, der.at, der.len);
+	return cert_list_read(c->arena, der, out, f);
+}
+
 /* 4.1.2.2: revocation lists of the root and of the CA of PCK certificates. */
 static bool
 verify_lists(
@@ -165,16 +174,19 @@ verify_lists(
 		    CODE_UNTRUSTED, NULL,
 		    "Intel SGX PCK Platform or Processor CA"}))
 		return false;
-	return need(v,
-		   crl_read(s->root_crl, &c->root_crl, &f) &&
-		       cert_verify_list(c->root_crl, &c->root, c->root_key,
-			   &c->root_crl_window, &f),
-		   "tdx.root_crl", &f) &&
-	       need(v,
-		   crl_read(s->pck_crl, &c->pck_crl, &f) &&
-		       cert_verify_list(c->pck_crl, &c->pck_ca, c->pck_ca_key,
-			   &c->pck_crl_window, &f),
-		   "tdx.pck_crl", &f);
+	if (!need(v,
+		read_list(c, s->root_crl, &c->root_crl, &f) &&
+		    cert_list_check(&c->root_crl, &c->root, c->root_key, &f),
+		"tdx.root_crl", &f) ||
+	    !need(v,
+		read_list(c, s->pck_crl, &c->pck_crl, &f) &&
+		    cert_list_check(&c->pck_crl, &c->pck_ca, c->pck_ca_key, &f),
+		"tdx.pck_crl", &f))
+		return false;
+	c->root_crl_window = c->root_crl.window;
+	c->pck_crl_window = c->pck_crl.window;
+	c->has_lists = true;
+	return true;
 }
 
 /* The root list speaks about everything that the root signed. */
@@ -182,11 +194,11 @@ static bool
 verify_unrevoked(struct tdx_collateral *c, struct verdict *v)
 {
 	return verdict_need(v,
-		   !cert_is_listed(c->root_crl, &c->tcb_signing) &&
-		       !cert_is_listed(c->root_crl, &c->qe_signing),
+		   !cert_list_has(&c->root_crl, &c->tcb_signing) &&
+		       !cert_list_has(&c->root_crl, &c->qe_signing),
 		   (struct check){"tdx.tcb_signing_revoked", SOURCE_VERIFIER,
 		       CODE_REVOKED, NULL, NULL}) &&
-	       verdict_need(v, !cert_is_listed(c->root_crl, &c->pck_ca),
+	       verdict_need(v, !cert_list_has(&c->root_crl, &c->pck_ca),
 		   (struct check){"tdx.pck_ca_revoked", SOURCE_VERIFIER,
 		       CODE_REVOKED, NULL, NULL});
 }
@@ -224,8 +236,6 @@ tdx_collateral_free(struct tdx_collateral **at)
 	EVP_PKEY_free(c->tcb_key);
 	EVP_PKEY_free(c->qe_key);
 	EVP_PKEY_free(c->pck_ca_key);
-	X509_CRL_free(c->root_crl);
-	X509_CRL_free(c->pck_crl);
 	arena_free(&c->arena);
 	mem_free(c);
 	*at = NULL;

@@ -9,7 +9,7 @@
 #define ATTESTATION_TDX_COLLATERAL_H
 
 #include "attestation/anchors.h"
-#include "attestation/cert.h"
+#include "attestation/cert_list.h"
 #include "attestation/chain.h"
 #include "attestation/tdx_tcb.h"
 #include "attestation/verdict.h"
@@ -55,9 +55,10 @@ struct tdx_collateral {
 	/* Views on DER in the arena; the root's key is a pattern for others. */
 	struct cert root, tcb_signing, qe_signing, pck_ca;
 	EVP_PKEY *root_key, *tcb_key, *qe_key, *pck_ca_key;
-	X509_CRL *root_crl, *pck_crl; /* NULL: taken in without lists */
-	struct window chain_window;   /* all certificates above */
+	struct window chain_window; /* all certificates above */
 	struct window root_crl_window, pck_crl_window;
+	bool has_lists; /* else taken in without them */
+	struct cert_list root_crl, pck_crl;
 };
 
 /* Verifies everything but the times. Refusals are recorded in v as needs:

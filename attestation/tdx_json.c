@@ -78,12 +78,19 @@ nested_size(struct text t)
 	return 0;
 }
 
+static bool
+ends_plain(char c)
+{
+	return c == ',' || c == ']' || c == '}' || c == ' ' || c == '\n' ||
+	       c == '\r' || c == '\t';
+}
+
 static size_t
 plain_size(struct text t)
 {
 	size_t i = 0;
 
-	while (i < t.len && memchr(",]} \n\r\t", t.at[i], 7) == NULL)
+	while (i < t.len && !ends_plain(t.at[i]))
 		i++;
 	return i;
 }

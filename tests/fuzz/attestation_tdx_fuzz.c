@@ -29,6 +29,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tdx_qe_identity qe;
 	struct tdx_source source;
 	struct tdx_answers answers = {.root_crl = {NULL, 0}};
+	struct cert_list list;
+	const struct cert nobody = {.serial = {NULL, 0}};
 	uint8_t fmspc[6];
 	struct fault f;
 
@@ -37,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	a = arena_new();
 	b = bytes_of(data + 1, size - 1);
 	t = (struct text){(const char *)data + 1, size - 1};
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		tdx_quote_read(b, &q, &f);
 		tdx_quote_fmspc(b, fmspc, &f);
@@ -51,6 +53,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 3:
 		if (tdx_source_of_bundle(a, t, &source, &f))
 			read_source(a, &source);
+		break;
+	case 4:
+		if (cert_list_read(a, b, &list, &f))
+			cert_list_has(&list, &nobody);
 		break;
 	default:
 		answers.tcb = answers.qe = t;
