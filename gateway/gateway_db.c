@@ -302,6 +302,36 @@ const struct pg_statement gateway_statements[] = {
 	"SELECT text, signature, signing_address, signing_algo, complete, did,"
 	" request_id, bytes, missing FROM assay.exchange_signature"
 	" WHERE account_id = $1::uuid AND chat_id = $2", 2},
+
+/* One due offer of those named, with its next time drawn anew: without memory,
+ * so that having been asked says nothing of when one is asked again. */
+[CLAIM_CANARY] = {"claim_canary",
+	"WITH here AS (SELECT * FROM unnest($1::text[], $2::text[],"
+	" $3::text[]) AS t(did, task, canonical)),"
+	" made AS (INSERT INTO assay.canary (did, task, canonical, due_at,"
+	" account_id, workspace_id) SELECT did, task, canonical,"
+	" now() + random() * $4::bigint * interval '1 ms', assay.canary_id(),"
+	" assay.canary_id() FROM here ORDER BY 1, 2, 3"
+	" ON CONFLICT DO NOTHING),"
+	" due AS (SELECT c.did, c.task, c.canonical FROM assay.canary c"
+	" JOIN here USING (did, task, canonical) WHERE c.due_at <= now()"
+	" ORDER BY c.due_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED)"
+	" UPDATE assay.canary c SET sent_at = now(), due_at = now()"
+	" + least(-ln(1 - random()), 4) * $4::bigint * interval '1 ms',"
+	" account_id = CASE WHEN random() < 0.1 THEN assay.canary_id()"
+	" ELSE c.account_id END, workspace_id = CASE WHEN random() < 0.1"
+	" THEN assay.canary_id() ELSE c.workspace_id END"
+	" FROM due WHERE c.did = due.did AND c.task = due.task"
+	" AND c.canonical = due.canonical"
+	" RETURNING c.did, c.task, c.canonical, c.account_id, c.workspace_id,"
+	" assay.canary_seed(c.task, c.canonical)", 4},
+[KNOWN_CANARY] = {"known_canary",
+	"SELECT did, workspace_id, answer FROM assay.canary_answer"
+	" WHERE task = $1 AND canonical = $2 AND artifact_id = $3::uuid"
+	" AND seed = $4::bigint ORDER BY did = $5 DESC, at DESC LIMIT 32", 5},
+[NOTE_CANARY] = {"note_canary",
+	"SELECT assay.note_canary($1, $2, $3, $4::uuid, $5::bigint, $6::uuid,"
+	" $7::boolean, $8, $9)", 9},
 };
 /* clang-format on */
 const size_t gateway_statement_count = STATEMENTS;

@@ -7,6 +7,7 @@
 #define GATEWAY_GATEWAY_DB_PRIV_H
 
 #include "gateway/attestation_db.h"
+#include "gateway/canary_db.h"
 #include "gateway/gateway_db.h"
 
 enum {
@@ -35,6 +36,9 @@ enum {
 	FAIL_COLLATERAL,
 	KEEP_SIGNATURE,
 	FIND_SIGNATURE,
+	CLAIM_CANARY,
+	KNOWN_CANARY,
+	NOTE_CANARY,
 	STATEMENTS
 };
 
@@ -55,6 +59,8 @@ struct ask {
 		policy_answer *policy;
 		collateral_answer *collateral;
 		signature_answer *signature;
+		canary_due_answer *canary_due;
+		canary_known_answer *canary_known;
 	} fn;
 	void *arg;
 	enum catalog_part part;

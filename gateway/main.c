@@ -8,6 +8,7 @@
 
 #include "base/worker.h"
 #include "gateway/admin.h"
+#include "gateway/canary.h"
 #include "gateway/listener.h"
 #include "gateway/session.h"
 
@@ -26,6 +27,7 @@ struct worker {
 	struct verifications *verifications;
 	struct sync *sync;
 	struct tunnels *tunnels;
+	struct canaries *canaries;
 	struct server *admin_server;
 	struct buyer_listener *listener;
 	struct timer *drain;
@@ -305,6 +307,7 @@ close_all(struct worker *w)
 
 	server_free(&w->admin_server);
 	buyer_listener_free(&w->listener);
+	canaries_free(&w->canaries);
 	tunnels_free(&w->tunnels);
 	verifications_free(&w->verifications);
 	fetch_free(&w->fetch);
@@ -397,6 +400,7 @@ on_drain(void *arg)
 		return;
 	w->is_draining = true;
 	w->admin.is_draining = true;
+	canaries_free(&w->canaries);
 	log_info(
 	    &w->house.log, "draining", LOG_INT("requests_open", w->house.open));
 	timer_start(w->drain, w->settings->timeout_drain);
@@ -466,6 +470,7 @@ run(unsigned number, void *arg)
 	w.drain = timer_new(w.house.loop, on_drain_over, &w);
 	worker_signals(w.house.loop, on_drain, on_reload, &w);
 	if (open_all(&w, number, &f)) {
+		w.canaries = canaries_new(&w.house);
 		log_info(
 		    &w.house.log, "ready", LOG_STR("version", ASSAY_VERSION));
 		loop_run(w.house.loop);

@@ -29,6 +29,7 @@ struct settings {
 	const char *auth_mint;
 	const char *auth_name;
 	const char *database_listen_url;
+	int64_t canary_per_day;
 	const char *database_url;
 	int64_t database_connections;
 	const char *gateway_id;

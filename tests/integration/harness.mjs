@@ -110,6 +110,8 @@ export class Assay {
 			"auth.certificate": this.gatewayLeaf.certificate,
 			"auth.key": this.gatewayLeaf.key,
 			"auth.mint": `127.0.0.1:${this.authPorts.mint}`,
+			// Tests count requests; the one of canaries asks for them.
+			"canary.per_day": 0,
 			"database.url": this.postgres.url("assay_gateway"),
 			"listen.certificate": this.serverLeaf.certificate,
 			"listen.http": `127.0.0.1:${http}`,

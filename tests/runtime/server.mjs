@@ -138,6 +138,65 @@ async function generate(body, prompt, signal, onText) {
 	}
 }
 
+// How many alternatives a body wants with each token; 0: none.
+function alternatives(body) {
+	if (Number.isInteger(body.logprobs))
+		return body.logprobs;
+	return body.logprobs === true ? Math.max(body.top_logprobs ?? 0, 1) : 0;
+}
+
+// The likeliest token each time, with the likeliest alternatives and what the
+// model gives to each. Whatever temperature was asked for: nothing is sampled.
+async function generateLikeliest(body, prompt, signal, top) {
+	const maxTokens = mostTokens(body);
+	const tokens = model.tokenize(prompt)
+		.slice(-(contextSize - maxTokens - 8));
+	const sequence = await takeSequence(signal);
+	const steps = [];
+	let input = tokens, ended = false;
+
+	try {
+		await sequence.clearHistory();
+		while (steps.length < maxTokens && !signal.aborted && !ended) {
+			const results = await sequence.controlledEvaluate([
+				...input.slice(0, -1), [input.at(-1), {
+					generateNext: { probabilities: true,
+						options: { temperature: 1 } } }]]);
+			const likely = [...results.at(-1).next.probabilities]
+				.slice(0, Math.max(top, 1));
+			const [token] = likely[0];
+			ended = model.isEogToken(token);
+			if (!ended) {
+				steps.push({ token, likely });
+				input = [token];
+			}
+		}
+	} finally {
+		giveBack(sequence);
+	}
+	return { steps, finish: ended ? "stop" : "length",
+		text: model.detokenize(steps.map(({ token }) => token)),
+		usage: { prompt_tokens: tokens.length,
+			completion_tokens: steps.length,
+			total_tokens: tokens.length + steps.length } };
+}
+
+const named = (token, probability) => ({ token: model.detokenize([token], true),
+	logprob: Math.log(Math.max(probability, 1e-30)), bytes: null });
+
+function chatLogprobs(steps) {
+	return { content: steps.map(({ likely }) => ({ ...named(...likely[0]),
+		top_logprobs: likely.map((one) => named(...one)) })), refusal: null };
+}
+
+function textLogprobs(steps) {
+	const all = steps.map(({ likely }) => likely.map((one) => named(...one)));
+	return { tokens: all.map(([first]) => first.token),
+		token_logprobs: all.map(([first]) => first.logprob),
+		top_logprobs: all.map((list) => Object.fromEntries(list.map(
+			({ token, logprob }) => [token, logprob]))) };
+}
+
 // What differs between the two generating endpoints, and nothing else.
 const CHAT = {
 	prompt: chatPrompt, id: "chatcmpl", whole: "chat.completion",
@@ -146,6 +205,7 @@ const CHAT = {
 	next: (content) => ({ delta: { content } }),
 	last: () => ({ delta: {} }),
 	choice: (content) => ({ message: { role: "assistant", content } }),
+	logprobs: chatLogprobs,
 };
 const COMPLETION = {
 	prompt: completionPrompt, id: "cmpl", whole: "text_completion",
@@ -154,6 +214,7 @@ const COMPLETION = {
 	next: (text) => ({ text }),
 	last: () => ({ text: "" }),
 	choice: (text) => ({ text, logprobs: null }),
+	logprobs: textLogprobs,
 };
 
 let served = 0;
@@ -196,9 +257,19 @@ async function answerStream(kind, body, reply, signal) {
 	reply.end("data: [DONE]\n\n");
 }
 
+async function answerLikeliest(kind, body, reply, signal) {
+	const { steps, text, finish, usage } = await generateLikeliest(body,
+		kind.prompt(body), signal, alternatives(body));
+	sendJson(reply, 200, { ...heading(kind, body), object: kind.whole,
+		choices: [{ index: 0, ...kind.choice(text),
+			logprobs: kind.logprobs(steps), finish_reason: finish }],
+		usage });
+}
+
 async function answerGenerated(kind, body, reply, signal) {
-	await (body.stream ? answerStream : answerWhole)(
-		kind, body, reply, signal);
+	const answer = body.stream ? answerStream
+		: alternatives(body) > 0 ? answerLikeliest : answerWhole;
+	await answer(kind, body, reply, signal);
 }
 
 function unit(vector) {
