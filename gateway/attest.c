@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/crypto.h"
 #include "base/json.h"
+#include "gateway/bench.h"
 #include "gateway/describe.h"
 #include "gateway/exchange_priv.h"
 #include "gateway/inquiries.h"
@@ -364,12 +365,27 @@ attest_got(struct exchange *x)
 /* ------------------------------------------------------------------- judging
  */
 
-/* {"report": …, "policy"?: …}: judged here and now, by the policy given or by
- * the one that is active. */
+static void
+on_verdict(void *arg, const char *json, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	x->status = 200;
+	if (json != NULL)
+		x->answer = arena_string(x->arena, json);
+	else
+		x->fault = *f;
+	exchange_advance(x);
+}
+
+/* {"report": …, "policy"?: …}: judged by the policy given or by the one that
+ * is active, beside the loop. */
 enum step
 attest_verify(struct exchange *x)
 {
 	const json_t *report, *policy;
+	struct trial *trial;
 	json_t *j = NULL;
 
 	if (json_read(exchange_body(x), REPORT_BODY_MAX, &j, &x->fault) &&
@@ -377,9 +393,10 @@ attest_verify(struct exchange *x)
 		j, "report", &report, FAULT_INVALID_REQUEST, &x->fault) &&
 	    json_get_object_or(
 		j, "policy", &policy, FAULT_INVALID_REQUEST, &x->fault) &&
-	    verification_judge_report(x->house->verifications, report, policy,
-		x->arena, &x->answer, &x->fault))
-		x->status = 200;
+	    verification_prepare(x->house->verifications, report, policy,
+		x->arena, &trial, &x->fault))
+		x->question = bench_ask(x->house->loop, trial,
+		    &x->house->trials, on_verdict, x, &x->fault);
 	json_free(&j);
-	return LEDGER;
+	return x->question == NULL ? LEDGER : WAIT;
 }

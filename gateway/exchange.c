@@ -45,6 +45,7 @@ static const struct {
 [ATTEST]	= { "attest",		attest_ask,		0 },
 [ATTESTED]	= { "attested",		attest_got,		0 },
 [VERIFY]	= { "verify",		attest_verify,		0 },
+[VERIFY_DONE]	= { "verify_done",	attest_got,		0 },
 [QUERY]		= { "query",		make_query,		0 },
 [KEPT]		= { "kept",		ask_kept,		WITHIN(auth) },
 [KEPT_KNOWN]	= { "kept_known",	got_kept,		0 },

@@ -39,6 +39,7 @@ struct house {
 	struct route_policy policy;
 	struct exchange *first; /* of those under way */
 	unsigned open;		/* how many they are */
+	unsigned trials;	/* reports being judged */
 };
 
 /* An http_handler; arg is the house. Takes the request, and returns nothing

@@ -24,6 +24,7 @@ enum step {
 	ATTEST,
 	ATTESTED,
 	VERIFY,
+	VERIFY_DONE,
 	QUERY,
 	KEPT,
 	KEPT_KNOWN,

@@ -560,41 +560,60 @@ report_policy(struct verifications *v, const json_t *given, struct arena *a,
 		   "no policy is active here; send one along");
 }
 
+struct trial {
+	struct arena *arena;
+	const json_t *evidence;
+	struct examination x;
+	struct evidence_bound bound;
+	struct collateral collateral;
+	struct collateral_item items[EVIDENCE_NEEDS_MAX];
+};
+
 bool
-verification_judge_report(struct verifications *v, const json_t *report,
-    const json_t *policy, struct arena *a, const char **out, struct fault *f)
+verification_prepare(struct verifications *v, const json_t *report,
+    const json_t *policy, struct arena *a, struct trial **out, struct fault *f)
 {
-	const json_t *evidence = json_object_get(report, "evidence");
 	const json_t *said = json_object_get(report, "bound");
 	const char *names[EVIDENCE_NEEDS_MAX];
-	struct collateral_item items[EVIDENCE_NEEDS_MAX];
-	struct collateral collateral = {.items = items};
-	struct evidence_bound bound = {.nonce = {NULL, 0}};
-	struct examination x = {.collateral = &collateral};
+	struct trial *t = arena_alloc(a, sizeof(*t));
 	struct fault none;
-	struct verdict verdict;
 	size_t count = 0;
+
+	t->arena = a;
+	t->evidence = json_object_get(report, "evidence");
+	if (t->evidence == NULL) {
+		t->evidence = report;
+		said = NULL;
+	}
+	if (!report_policy(v, policy, a, &t->x.policy, f) ||
+	    (json_is_object(said) && !report_bound(a, said, &t->bound, f)))
+		return false;
+	if (json_is_object(said))
+		t->x.bound = &t->bound;
+	t->x.anchors = v->anchors;
+	t->x.now_ms = clock_unix_ms();
+	t->collateral.items = t->items;
+	t->x.collateral = &t->collateral;
+	if (evidence_needs(a, t->evidence, names, &count, &none))
+		t->collateral.count =
+		    collaterals_find(v->collaterals, names, count, t->items);
+	*out = t;
+	return true;
+}
+
+const char *
+trial_judge(struct trial *t)
+{
+	struct verdict verdict;
+	const char *out;
 	json_t *j;
 
-	if (evidence == NULL)
-		evidence = report;
-	if (!report_policy(v, policy, a, &x.policy, f) ||
-	    (json_is_object(said) && evidence != report &&
-		!report_bound(a, said, &bound, f)))
-		return false;
-	if (json_is_object(said) && evidence != report)
-		x.bound = &bound;
-	x.anchors = v->anchors;
-	x.now_ms = clock_unix_ms();
-	if (evidence_needs(a, evidence, names, &count, &none))
-		collateral.count =
-		    collaterals_find(v->collaterals, names, count, items);
-	verdict_init(&verdict, a, x.now_ms);
-	evidence_judge(&x, evidence, &verdict);
+	verdict_init(&verdict, t->arena, t->x.now_ms);
+	evidence_judge(&t->x, t->evidence, &verdict);
 	j = verdict_json(&verdict);
-	*out = json_write(a, j);
+	out = json_write(t->arena, j);
 	json_free(&j);
-	return true;
+	return out;
 }
 
 /* --------------------------------------------------------------------- life */

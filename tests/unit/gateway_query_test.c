@@ -503,6 +503,42 @@ test_multipart(void **state)
 	bench_close(&b);
 }
 
+/* A private body goes on as it is, to the verified, with options beside it. */
+static void
+test_private(void **state)
+{
+	static const char body[] =
+	    "{ \"z\":1,\n\"model\" : \"t:m\",\"stream\":false }";
+	struct bench b;
+	struct query_ask ask = {.principal = &b.principal,
+	    .task = "chat",
+	    .bounds = &bounds,
+	    .is_private = true};
+
+	(void)state;
+	bench_open(&b);
+	ask.catalog = b.catalog;
+	ask.body = text_of(body);
+	assert_true(query_make(&ask, b.arena, &b.q, &b.f));
+	assert_true(b.q.verified);
+	assert_string_equal(b.q.model_asked, "t:m");
+	assert_true(text_equal(b.q.body[0], text_of(body)));
+	assert_int_equal(b.q.body[1].len, 0);
+	ask.options = "{\"min_tier\":\"gold\",\"verified\":false}";
+	assert_true(query_make(&ask, b.arena, &b.q, &b.f));
+	assert_int_equal(b.q.min_tier, TIER_GOLD);
+	assert_true(b.q.verified);
+	ask.options = "{\"nonsense\":1}";
+	assert_false(query_make(&ask, b.arena, &b.q, &b.f));
+	assert_int_equal(b.f.kind, FAULT_INVALID_OPTION);
+	ask.options = NULL;
+	ask.body = text_of("{\"model\":\"t:m\",\"options\":{}}");
+	assert_false(query_make(&ask, b.arena, &b.q, &b.f));
+	assert_int_equal(b.f.kind, FAULT_INVALID_OPTION);
+	assert_string_equal(b.q.param, "options");
+	bench_close(&b);
+}
+
 int
 main(void)
 {
@@ -517,6 +553,7 @@ main(void)
 	    cmocka_unit_test(test_handoff),
 	    cmocka_unit_test(test_only_options_is_cut),
 	    cmocka_unit_test(test_multipart),
+	    cmocka_unit_test(test_private),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

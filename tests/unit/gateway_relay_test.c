@@ -21,6 +21,7 @@ struct scene {
 	bool frees_buyer; /* from inside the answer, as an exchange does */
 	struct relay_result result;
 	char held[4096];
+	char sent[4096];
 };
 
 static void
@@ -428,6 +429,108 @@ test_endless_rest(void **state)
 	end(&s);
 }
 
+/* ------------------------------------------------------------ exact replies */
+
+static void
+on_sent(void *arg, const void *at, size_t len)
+{
+	struct scene *s = arg;
+
+	strncat(s->sent, at, len);
+}
+
+static void
+begin_exact(struct scene *s)
+{
+	begin(s);
+	s->order.is_exact = true;
+	s->order.on_sent = on_sent;
+	s->order.needs_done = true;
+	s->order.keepalive_ms = 5;
+	ask(s);
+}
+
+/* Each byte as it came, what follows the end too; the end is held back. */
+static void
+test_exact_stream(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin_exact(&s);
+	fake_path_head(&s.path, 200, "text/event-stream");
+	fake_path_body(&s.path, ": hi\r\n\r\ndata: 1\n\ndata: [DO");
+	run_for(s.loop, 20); /* no keep-alive */
+	fake_path_body(&s.path, "NE]\r\n\r\n: more\n");
+	fake_path_body(&s.path, "\n");
+	assert_string_equal(
+	    fake_buyer_text(&s.buyer), ": hi\r\n\r\ndata: 1\n\n");
+	assert_string_equal(s.sent, fake_buyer_text(&s.buyer));
+	fake_path_end(&s.path, NULL);
+	assert_int_equal(s.result.end, RELAY_WHOLE);
+	assert_string_equal(s.held, "data: [DONE]\r\n\r\n: more\n\n");
+	end(&s);
+}
+
+static void
+test_exact_document_is_held_whole(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin_exact(&s);
+	fake_path_head(&s.path, 200, "application/json");
+	fake_path_body(&s.path, "{\"a\":");
+	fake_path_body(&s.path, "1}");
+	assert_int_equal(s.path.credited, 7);
+	fake_path_end(&s.path, NULL);
+	assert_int_equal(s.result.end, RELAY_WHOLE);
+	assert_int_equal(s.buyer.status, 0); /* the asker starts it */
+	assert_string_equal(s.held, "{\"a\":1}");
+	assert_string_equal(http_fields_find(&s.result.fields, "content-type"),
+	    "application/json");
+	assert_null(http_fields_find(&s.result.fields, "x-evil"));
+	assert_string_equal(s.sent, "");
+	end(&s);
+}
+
+static void
+test_exact_cut(void **state)
+{
+	struct fault f = {FAULT_UNAVAILABLE, "gone"};
+	struct scene s;
+
+	(void)state;
+	begin_exact(&s);
+	fake_path_head(&s.path, 200, "text/event-stream");
+	fake_path_body(&s.path, "data: 1\n\ndata: 2");
+	fake_path_end(&s.path, &f);
+	assert_int_equal(s.result.end, RELAY_TRUNCATED);
+	assert_string_equal(s.held, "");
+	assert_string_equal(s.sent, "data: 1\n\n");
+	end(&s);
+}
+
+static void
+test_exact_rest_is_bounded(void **state)
+{
+	struct scene s;
+	char junk[8193];
+
+	(void)state;
+	memset(junk, 'x', sizeof(junk) - 1);
+	junk[sizeof(junk) - 1] = '\0';
+	begin_exact(&s);
+	fake_path_head(&s.path, 200, "text/event-stream");
+	fake_path_body(&s.path, "data: 1\n\ndata: [DONE]\n\n");
+	for (int i = 0; i < 20 && s.answers == 0; i++)
+		fake_path_body(&s.path, junk);
+	assert_int_equal(s.answers, 1);
+	assert_int_equal(s.result.end, RELAY_TRUNCATED);
+	assert_int_equal(s.result.fault.kind, FAULT_PROVIDER_ERROR);
+	end(&s);
+}
+
 int
 main(void)
 {
@@ -448,6 +551,10 @@ main(void)
 	    cmocka_unit_test(test_refused_path_answers_through_the_loop),
 	    cmocka_unit_test(test_cancel_is_final),
 	    cmocka_unit_test(test_endless_rest),
+	    cmocka_unit_test(test_exact_stream),
+	    cmocka_unit_test(test_exact_document_is_held_whole),
+	    cmocka_unit_test(test_exact_cut),
+	    cmocka_unit_test(test_exact_rest_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
