@@ -213,6 +213,10 @@ run_bench() {
 		install_packages
 		bench_attack "$@"
 		return
+	elif [ "${1:-}" = plots ]; then
+		install_packages
+		tests/lint/plots --update
+		return
 	fi
 	run_setup
 	build release programs

@@ -3,6 +3,7 @@
  * scores, tiers and weights come from the library. */
 #include "tests/bench/reputation_market.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,22 +154,29 @@ is_swapped(struct market *m, const struct attack *a, int provider)
 }
 
 static void
-audit(struct market *m, const struct attack *a, int provider, int hour)
+one_canary(struct market *m, const struct attack *a, int provider, int now)
 {
 	struct provider *p = &m->providers[provider];
-	bool agrees;
+	bool agrees = chance(m) >=
+		      (is_swapped(m, a, provider) ? CANARY_SEES : CANARY_FAILS);
 
-	if (hour % SLOT == 0)
-		p->audit_hour = hour + one_of(m, SLOT);
-	if (a->no_canaries || hour != p->audit_hour)
-		return;
-	agrees = chance(m) >=
-		 (is_swapped(m, a, provider) ? CANARY_SEES : CANARY_FAILS);
 	count_event(&p->audit, agrees);
 	if (!agrees) {
 		p->mismatch_hours[1] = p->mismatch_hours[0];
-		p->mismatch_hours[0] = m->day * TICKS + hour;
+		p->mismatch_hours[0] = now;
 	}
+}
+
+/* As many as fall into this hour, by Poisson's distribution. */
+static void
+audit(struct market *m, const struct attack *a, int provider, int now)
+{
+	double none = exp(-(double)AUDITS / TICKS);
+
+	if (a->no_canaries)
+		return;
+	for (double x = chance(m); x > none; x *= chance(m))
+		one_canary(m, a, provider, now);
 }
 
 /* ---------------------------------------------------------------- scoring */
@@ -469,7 +477,7 @@ one_hour(struct market *m, const struct attack *a, int hour)
 			continue;
 		for (int k = hour; k < requests; k += TICKS)
 			ordinary_request(m, i);
-		audit(m, a, i, hour);
+		audit(m, a, i, now);
 		/* The others are looked at once a day. */
 		if (i == 0 || hour == TICKS - 1)
 			tick(m, i, now);

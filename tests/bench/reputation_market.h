@@ -25,15 +25,14 @@ enum {
 	NEWCOMERS = 20,
 	JOIN = 20,
 	STRIKE = 25,
-	AUDITS = 12, /* canaries a day, each at a random hour of its slot */
-	SLOT = TICKS / AUDITS
+	AUDITS = 12 /* canaries a day on average, at times without memory */
 };
 #define FEEDBACK 0.20	     /* of good answers are judged by who judges */
 #define FEEDBACK_ON_BAD 0.30 /* of bad ones */
 #define JUDGES 0.5	     /* of buyers ever judge */
 #define DELIVERED 0.992	     /* by any provider */
 #define FAST 0.97	     /* of the answers, measured against the median */
-#define CANARY_SEES 0.60     /* a swapped model, each time */
+#define CANARY_SEES 0.75     /* a swapped model, each time */
 #define CANARY_FAILS 0.0005  /* an honest one, each time */
 
 struct attack {
@@ -65,7 +64,6 @@ struct provider {
 	struct evidence delivery[BUCKETS];
 	struct evidence speed[BUCKETS];
 	struct evidence audit;
-	int audit_hour;	       /* of the day, in the slot that runs */
 	int mismatch_hours[2]; /* the newest two; hours since the start */
 	struct tier_state tier;
 	struct score score;
