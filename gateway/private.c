@@ -67,7 +67,7 @@ private_begin(struct exchange *x, struct relay_order *o)
 
 	if (s == NULL || s->signing_address[0] == '\0') {
 		x->relayed.end = RELAY_FAILED;
-		return fault_set(&x->relayed.fault, FAULT_SIGNATURE_INVALID,
+		return fault_set(&x->relayed.fault, FAULT_NO_VERIFIED_PROVIDER,
 		    "its evidence binds no key that could sign");
 	}
 	memcpy(p->address, s->signing_address, sizeof(p->address));

@@ -368,8 +368,8 @@ async function sealedNode(wallet) {
 		const statement = { ...said, nonce: hello.nonce };
 		platform.evidence({ nonce: hello.nonce, did: node.did,
 			spki: spkiOf(node.certificate), statement,
-			key: getBytes(wallet.address),
-			address: wallet.address.toLowerCase() })
+			...(wallet ? { key: getBytes(wallet.address),
+				address: wallet.address.toLowerCase() } : {}) })
 			.then((evidence) => {
 				out.respond({ ":status": 200,
 					"content-type": "application/json" });
@@ -419,6 +419,17 @@ describe("a provider", () => {
 		};
 	const ask = () => send("/v1/private/chat/completions",
 		{ method: "POST", body: body("", NODE) });
+
+	test("whose evidence binds no key is not asked", async () => {
+		const keyless = await sealedNode();
+		const reply = await send("/v1/private/chat/completions", {
+			method: "POST", body: body("", NODE), headers: {
+				"x-assay-options": `{"only":["${keyless.did}"]}` } });
+		assert.equal((await reply.json()).error.code,
+			"no_verified_provider");
+		assert.equal(keyless.requests.length, 0);
+		await keyless.close();
+	});
 
 	test("may be any that follows the protocol", async () => {
 		sign = honest();
@@ -503,6 +514,16 @@ describe("the gateway", () => {
 			"upstream_dependency_unavailable");
 		await assay.postgres.open();
 		const one = await signed(id);
+		assert.equal(one.text, reply.headers.get("text"));
+	});
+
+	test("loses none when it is killed meanwhile", async () => {
+		await assay.postgres.halt();
+		const { reply } = await client.complete(body());
+		await assay.gateway.kill();
+		await assay.postgres.open();
+		await assay.startGateway(platform.settings);
+		const one = await signed(reply.headers.get("x-request-id"));
 		assert.equal(one.text, reply.headers.get("text"));
 	});
 });
