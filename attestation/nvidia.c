@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "attestation/der.h"
 #include "base/crypto.h"
 
 #define DICE_TCB_INFO "2.23.133.5.4.1"
@@ -182,21 +183,56 @@ chain_judge(struct verdict *v, const struct nvidia_rules *r, struct text pem,
 	return ok;
 }
 
-/* TCG DICE attestation architecture 6.1.1: the FWIDs are the last member that
- * NVIDIA fills, one of SHA-384 (2.16.840.1.101.3.4.2.2). */
+/* FWID: SHA-384 (2.16.840.1.101.3.4.2.2) and the digest; NULL if the bytes
+ * are anything else. */
 static const uint8_t *
-leaf_fwid(X509 *leaf)
+fwid_of(struct bytes b)
 {
 	static const uint8_t head[] = {0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65,
 	    0x03, 0x04, 0x02, 0x02, 0x04, 0x30};
-	const size_t tail = sizeof(head) + SPDM_DIGEST;
+
+	if (b.len != sizeof(head) + SPDM_DIGEST ||
+	    memcmp(b.at, head, sizeof(head)) != 0)
+		return NULL;
+	return b.at + sizeof(head);
+}
+
+/* TCG DICE attestation architecture 6.1.1, DiceTcbInfo: the one member of
+ * fwids [6], wherever it stands among the tagged members. */
+static const uint8_t *
+fwid_of_tcb_info(struct bytes info)
+{
+	struct bytes in, member, one = {NULL, 0};
+	const uint8_t *fwid = NULL;
+	uint8_t tag, last = 0;
+
+	if (!der_only(info, DER_SEQUENCE, &in))
+		return NULL;
+	while (in.len > 0) {
+		if (!der_next(&in, &tag, &member) || (tag & 0xc0) != 0x80 ||
+		    (tag & 0x1f) < last)
+			return NULL;
+		last = (uint8_t)((tag & 0x1f) + 1);
+		if (tag == 0xa6 && der_only(member, DER_SEQUENCE, &one))
+			fwid = fwid_of(one);
+	}
+	return fwid;
+}
+
+/* Hopper's leafs hold an older structure of DICE under the same name, a
+ * version and a key before the FWID, which ends it. */
+static const uint8_t *
+leaf_fwid(X509 *leaf)
+{
+	const size_t tail = 13 + SPDM_DIGEST;
+	const uint8_t *fwid = NULL;
 	struct bytes info;
 
-	if (!certificate_extension(leaf, DICE_TCB_INFO, &info) ||
-	    info.len < tail ||
-	    memcmp(info.at + info.len - tail, head, sizeof(head)) != 0)
+	if (!certificate_extension(leaf, DICE_TCB_INFO, &info))
 		return NULL;
-	return info.at + info.len - SPDM_DIGEST;
+	if (info.len >= tail)
+		fwid = fwid_of(bytes_of(info.at + info.len - tail, tail));
+	return fwid != NULL ? fwid : fwid_of_tcb_info(info);
 }
 
 /* Firmware of 2023 leaves the field out; where it is, it must be the one that

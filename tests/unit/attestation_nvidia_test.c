@@ -114,6 +114,47 @@ signed_but_wrong(void **state)
 	m->rules.nonce = bytes_of(nonce, 32);
 }
 
+/* Newer leafs: DiceTcbInfo with members after the firmware ids. */
+static void
+firmware_ids_of_both_structures(void **state)
+{
+	static const uint8_t before[] = {0x30, 0x48, 0x84, 0x01, 0x00, 0xa6,
+	    0x3f, 0x30, 0x3d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03,
+	    0x04, 0x02, 0x02, 0x04, 0x30};
+	static const struct field firmware[] = {
+	    {6, "\x00\x5e\x00\x96\x01\x00\x00\x00", 8}, {3, "550.1\0", 6},
+	    {20, "111111111111111111111111111111111111111111111111", 48}};
+	struct machine *m = *state;
+	struct forged chain[LEVELS], *leaf = &chain[LEAF];
+	struct nvidia_device d;
+	uint8_t info[sizeof(before) + 48 + 4];
+	const char *const wanted[] = {"", "nvidia.fwid", "nvidia.fwid"};
+
+	memcpy(info, before, sizeof(before));
+	memset(info + sizeof(before), '1', 48);
+	memcpy(info + sizeof(before) + 48, "\x87\x02\x00\x80", 4);
+	memcpy(chain, m->device, sizeof(chain));
+	for (int i = 0; i < 3; i++) {
+		if (i == 1)
+			info[sizeof(before)] = '2';
+		if (i == 2) /* the firmware ids below another tag */
+			memcpy(info + 5, (uint8_t[]){0xa5}, 1);
+		forge(leaf, &m->device[BROM],
+		    &(struct forge_wish){.name = "GB100 A01 GSP FMC LF",
+			.curve = "P-384",
+			.extension = {
+			    {"2.23.133.5.4.1", bytes_of(info, sizeof(info))}}});
+		report_begin(m, BLOCKS);
+		assert_string_equal(
+		    judged(m, report_end(m, firmware, 3, leaf->key),
+			forged_pem(m->a, chain, LEVELS), &d,
+			i == 0 ? CODE_OK : CODE_MISMATCH),
+		    wanted[i]);
+		info[sizeof(before)] = '1';
+		forged_free(leaf);
+	}
+}
+
 static void
 measurement_blocks_stand_once(void **state)
 {
@@ -397,6 +438,7 @@ main(void)
 	    cmocka_unit_test(a_sound_gpu_is_verified),
 	    cmocka_unit_test(every_part_is_signed),
 	    cmocka_unit_test(signed_but_wrong),
+	    cmocka_unit_test(firmware_ids_of_both_structures),
 	    cmocka_unit_test(measurement_blocks_stand_once),
 	    cmocka_unit_test(revocation_is_asked),
 	    cmocka_unit_test(chains_are_kept),
