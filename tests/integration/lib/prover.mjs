@@ -42,13 +42,15 @@ export async function verdictOf(assay, did) {
 		check, why };
 }
 
-export async function verdictIs(assay, did, reason) {
+// Its evidence may first have to be gathered anew, which takes its time.
+export async function verdictIs(assay, did, reason, check) {
 	let last;
 	try {
 		await until(`the verdict ${reason}`, async () => {
 			last = await verdictOf(assay, did);
-			return last.reason === reason;
-		});
+			return last.reason === reason
+				&& (!check || last.check === check);
+		}, 60_000);
 	} catch (error) {
 		error.message += `\nlast: ${JSON.stringify(last)}`;
 		throw error;

@@ -41,7 +41,7 @@ export function reportData({ nonce, did, spki, statement, key }) {
 
 export class TdxPlatform {
 	static async make(folder) {
-		const self = new TdxPlatform();
+		const self = new this();
 		self.folder = folder;
 		await run(FORGE, ["new", folder]);
 		self.root = path.join(folder, "root.pem");
@@ -76,11 +76,11 @@ export class TdxPlatform {
 	}
 
 	// A folder like /sys/kernel/config/tsm/report; quotes carry this.words.
-	async serveTsm() {
-		this.tsm = path.join(this.folder, "tsm");
+	async serveTsm(provider = "tdx_guest") {
+		this.tsm = path.join(this.folder, `tsm-${provider}`);
 		const entry = path.join(this.tsm, "assay");
 		fs.mkdirSync(entry, { recursive: true });
-		fs.writeFileSync(path.join(entry, "provider"), "tdx_guest\n");
+		fs.writeFileSync(path.join(entry, "provider"), `${provider}\n`);
 		fs.writeFileSync(path.join(entry, "generation"), "1\n");
 		for (const name of ["inblob", "outblob"])
 			await run("mkfifo", [path.join(entry, name)]);
@@ -89,12 +89,15 @@ export class TdxPlatform {
 		return this.tsm;
 	}
 
+	// What the platform's TEE says to a question through configfs-tsm.
+	answer(report) { return this.quote(report, ...this.words); }
+
 	async #serve(outblob) {
 		while (!this.stopped) {
 			const report = await fs.promises.readFile(this.inblob);
 			if (report.length !== 64)
 				continue;
-			const quote = await this.quote(report, ...this.words);
+			const quote = await this.answer(report);
 			await fs.promises.writeFile(outblob,
 				Buffer.from(quote, "base64"));
 		}
