@@ -210,8 +210,8 @@ judge_tier(struct batch *b, struct pair *p, const struct score *s)
 		add_change(b, was, p->tier.tier, reason);
 		was = p->tier.tier;
 	}
-	reason = tier_run(
-	    &p->tier, s->has_data ? s->kept : -1, p->audit_failed);
+	reason =
+	    tier_run(&p->tier, s->has_data ? s->kept : -1, p->audit_failed);
 	add_change(b, was, p->tier.tier, reason);
 }
 
