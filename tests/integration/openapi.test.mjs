@@ -38,7 +38,7 @@ async function held(method, where, filled, options = {}) {
 
 function operations() {
 	return Object.entries(contract.root.paths).flatMap(([where, item]) =>
-		["get", "post"].filter((method) => item[method])
+		["get", "post", "put"].filter((method) => item[method])
 			.map((method) => [method, where]));
 }
 
@@ -49,7 +49,7 @@ describe("the contract", () => {
 
 		test(`${method} ${where} refuses a stranger as it says`, async () => {
 			const answer = await held(method, where, filled,
-				{ key: undefined, ...(method === "post"
+				{ key: undefined, ...(method !== "get"
 					? { json: { model: MODEL } } : {}) });
 			assert.equal(answer.status, 401);
 			assert.equal(answer.code, "invalid_credential");
@@ -57,7 +57,7 @@ describe("the contract", () => {
 
 		test(`${method} ${where} needs its scope`, async () => {
 			const answer = await held(method, where, filled,
-				{ key: poor, ...(method === "post"
+				{ key: poor, ...(method !== "get"
 					? { json: { model: MODEL } } : {}) });
 			assert.equal(answer.code, "insufficient_scopes");
 		});
@@ -113,5 +113,39 @@ describe("the contract", () => {
 			(await held("get", "/v1/requests/{id}",
 				`/v1/requests/${headers["x-request-id"]}`))
 				.status === 200);
+	});
+
+	test("feedback, and its mistakes", async () => {
+		const { headers } = await assay.chat(key, MODEL);
+		const request_id = headers["x-request-id"];
+		const given = await until("the request to be judged", async () => {
+			const answer = await held("post", "/v1/feedback", undefined,
+				{ json: { request_id, quality: 80, issues: ["slow"] } });
+			return answer.status === 201 && answer;
+		});
+		const where = "/v1/feedback/{id}";
+		const mine = `/v1/feedback/${given.json.id}`;
+		const edited = await held("put", where, mine,
+			{ json: { verdict: "bad", comment: "on reflection" } });
+		assert.equal(edited.status, 200, edited.text);
+		for (const [method, path_, filled, json, status] of [
+			["post", "/v1/feedback", undefined,
+				{ request_id, verdict: "good" }, 409],
+			["post", "/v1/feedback", undefined, { request_id }, 400],
+			["post", "/v1/feedback", undefined,
+				{ request_id: given.json.id, verdict: "good" }, 404],
+			["put", where, mine, { quality: 101 }, 400],
+			["put", where, `/v1/feedback/${request_id}`,
+				{ quality: 1 }, 404],
+		]) {
+			const answer = await held(method, path_, filled, { json });
+			assert.equal(answer.status, status, answer.text);
+		}
+	});
+
+	test("a provider's own standing", async () => {
+		const own = await held("get", "/v1/providers/{did}",
+			`/v1/providers/${provider.did}`);
+		assert.deepEqual(own.json.not_chosen, []);
 	});
 });
