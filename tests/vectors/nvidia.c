@@ -103,12 +103,12 @@ single(struct vector *x, struct setup *s)
 		struct verdict first = v;
 
 		verdict_conclude(&first);
-		if (!vector_expect(x, &first, alone))
+		if (alone != NULL && !vector_expect(x, &first, alone))
 			return false;
 		if (manifest_read(x, "driver_rim", s, &v, &driver) &&
 		    manifest_read(x, "vbios_rim", s, &v, &vbios))
 			nvidia_manifests_judge(&v, &d, driver, vbios);
-	} else if (!vector_expect(x, &v, alone)) {
+	} else if (alone != NULL && !vector_expect(x, &v, alone)) {
 		return false;
 	}
 	verdict_conclude(&v);
