@@ -45,6 +45,8 @@ static const struct attack attacks[] = {
 { .name = "the same, with decoys", .quality = 0.60, .fresh_a_day = 10, .speaks_well = true, .until = DAYS, .requests = 1, .decoys = 3, .never_gold = true },
 { .name = "feeding itself", .quality = 0.60, .accounts = 6, .speaks_well = true, .until = DAYS, .requests = 50, NOT_SILVER },
 { .name = "honest newcomers", .quality = 0.95, .is_newcomers = true, .nine_in_ten = true },
+{ .name = "swapped but for canaries", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .knows_canaries = true },
+{ .name = "nothing, no canaries", .quality = 0.60, .no_canaries = true, NOT_SILVER },
 };
 /* clang-format on */
 #define ATTACKS (sizeof(attacks) / sizeof(*attacks))

@@ -148,7 +148,8 @@ strike(struct market *m, const struct attack *a, int hour)
 static bool
 is_swapped(struct market *m, const struct attack *a, int provider)
 {
-	if (provider != 0 || a->swapped_to == 0 || m->day < m->began)
+	if (provider != 0 || a->swapped_to == 0 || a->knows_canaries ||
+	    m->day < m->began)
 		return false;
 	return a->swapped_part == 0 || chance(m) < a->swapped_part;
 }

@@ -51,6 +51,7 @@ struct attack {
 	int whitewash;	     /* every so many days a new DID */
 	double swapped_to;   /* quality from STRIKE on */
 	double swapped_part; /* of the requests; 0: all */
+	bool knows_canaries; /* and answers them from the right model */
 	bool no_canaries;
 	bool is_newcomers;
 	/* bars */
