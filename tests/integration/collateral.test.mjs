@@ -218,7 +218,7 @@ describe("while a source fails", () => {
 
 describe("what has ended", () => {
 	test("closes the door as stale while its source is away", async () => {
-		await forget("next=8");
+		await forget("next=15");
 		await restart();
 		const node = await quoting();
 		try {

@@ -217,6 +217,49 @@ describe("a provider whose evidence holds", () => {
 	});
 });
 
+describe("every worker", () => {
+	const nodes = [];
+
+	before(async () => {
+		await assay.gateway.stop();
+		await assay.startGateway({ ...platform.settings, workers: 2 });
+	});
+	after(async () => {
+		for (const node of nodes)
+			await node.close();
+		await assay.gateway.stop();
+		await assay.startGateway(platform.settings);
+	});
+
+	const dids = () => nodes.map(({ did }) => `'${did}'`).join(",");
+	const instances = async () => (await assay.postgres.query("select distinct"
+		+ " gateway_instance from assay.attestation_verdict where status ="
+		+ ` 'verified' and did in (${dids()})`)).length;
+
+	test("judges anew within 2 s of a change of policy", async () => {
+		// The kernel deals tunnels out; sooner or later both have some.
+		await until("tunnels at both workers", async () => {
+			nodes.push(await provider());
+			await until("its row", async () =>
+				(await assay.postgres.query("select 1 from"
+					+ " operator.verified where counts and did = "
+					+ `'${nodes.at(-1).did}'`)).length === 1);
+			return await instances() === 2;
+		}, 60_000);
+		await policy({}, { mrtd: ["cd".repeat(48)] });
+		const late = () => assay.postgres.query("select extract(epoch from"
+			+ " v.judged_at - p.activated_at) from"
+			+ " assay.attestation_verdict v join assay.attestation_policy"
+			+ " p on p.digest = v.policy_digest where v.reason ="
+			+ ` 'not_accepted' and v.did in (${dids()})`);
+		await until("a verdict on each", async () =>
+			(await late()).length >= nodes.length);
+		for (const [seconds] of await late())
+			assert.ok(Number(seconds) < 2, `${seconds} s`);
+		await policy();
+	});
+});
+
 describe("the daemon", () => {
 	test("proves itself through configfs-tsm", async () => {
 		const tsm = await platform.serveTsm();
