@@ -9,16 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "attestation/apple_mda.h"
-#include "attestation/dotted.h"
 #include "attestation/dstack.h"
 #include "attestation/nvidia.h"
-#include "attestation/snp_key.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "client/judge.h"
+#include "client/policy_pin.h"
 #include "client/verdict_print.h"
 
 struct making {
@@ -47,39 +45,6 @@ item_of(const struct making *m, const char *kind)
 			return item;
 	}
 	return NULL;
-}
-
-static void
-add_unique(json_t *list, const char *value)
-{
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (strcmp(json_string_value(json_array_get(list, i)), value) ==
-		    0)
-			return;
-	json_array_append_new(list, json_string(value));
-}
-
-static void
-pin_text(json_t *section, const char *name, const char *value)
-{
-	json_t *list = json_object_get(section, name);
-
-	if (list == NULL) {
-		list = json_array();
-		json_object_set_new(section, name, list);
-	}
-	add_unique(list, value);
-}
-
-/* All zeros is a field that nobody used. */
-static void
-pin(struct making *m, json_t *section, const char *name, struct bytes b)
-{
-	for (size_t i = 0; i < b.len; i++)
-		if (b.at[i] != 0) {
-			pin_text(section, name, verdict_hex(&m->verdict, b));
-			return;
-		}
 }
 
 /* ------------------------------------------------- first: nothing pinned */
@@ -155,7 +120,8 @@ judge_open(struct making *m, struct fault *f)
 	    strcmp(m->verdict.failed, "tdx.policy_advisory") != 0)
 		return true;
 	for (size_t i = 0; i < m->verdict.advisory_count; i++)
-		pin_text(tdx, "accept_advisories", m->verdict.advisories[i]);
+		policy_pin_text(
+		    tdx, "accept_advisories", m->verdict.advisories[i]);
 	return judge_by(m, m->open, f);
 }
 
@@ -170,70 +136,17 @@ pin_tdx(struct making *m, json_t *s)
 	json_object_del(s, "any_workload");
 	json_object_set_new(s, "accept_status", json_pack("[s]", "UpToDate"));
 	if (status != NULL)
-		pin_text(s, "accept_status", status);
-	pin(m, s, "mrtd", bytes_of(k->mrtd, 48));
-	pin(m, s, "rtmr0", bytes_of(k->rtmr[0], 48));
-	pin(m, s, "rtmr1", bytes_of(k->rtmr[1], 48));
-	pin(m, s, "rtmr2", bytes_of(k->rtmr[2], 48));
-	pin(m, s, "mrconfigid", bytes_of(k->mrconfigid, 48));
+		policy_pin_text(s, "accept_status", status);
+	policy_pin_bytes(&m->verdict, s, "mrtd", bytes_of(k->mrtd, 48));
+	policy_pin_bytes(&m->verdict, s, "rtmr0", bytes_of(k->rtmr[0], 48));
+	policy_pin_bytes(&m->verdict, s, "rtmr1", bytes_of(k->rtmr[1], 48));
+	policy_pin_bytes(&m->verdict, s, "rtmr2", bytes_of(k->rtmr[2], 48));
+	policy_pin_bytes(
+	    &m->verdict, s, "mrconfigid", bytes_of(k->mrconfigid, 48));
 	/* dstack writes the instance's id there; its log is pinned instead. */
 	if (item_of(m, "dstack") == NULL)
-		pin(m, s, "rtmr3", bytes_of(k->rtmr[3], 48));
-}
-
-static void
-pin_least_tcb(json_t *s, const char *name, const char *product,
-    const struct policy_tcb *t)
-{
-	json_t *parts =
-	    json_pack("{s:i, s:i, s:i, s:i}", "bootloader", t->bootloader,
-		"tee", t->tee, "snp", t->snp, "microcode", t->microcode);
-
-	if (t->fmc >= 0)
-		json_object_set_new(parts, "fmc", json_integer(t->fmc));
-	json_object_set_new(s, name, json_pack("{s:o}", product, parts));
-}
-
-/* Firmware may become newer, and never older again. */
-static void
-pin_snp(struct making *m, json_t *s)
-{
-	const struct evidence_facts *k = &m->facts;
-	const char *product = snp_product_name(k->product);
-
-	json_object_del(s, "any_workload");
-	pin(m, s, "measurement", bytes_of(k->measurement, 48));
-	pin(m, s, "host_data", bytes_of(k->host_data, 32));
-	pin_text(s, "products", product);
-	pin_least_tcb(s, "min_tcb", product, &k->reported_tcb);
-	pin_least_tcb(s, "min_launch_tcb", product, &k->launch_tcb);
-}
-
-static void
-pin_least_version(struct making *m, json_t *s, const char *name, struct bytes b)
-{
-	struct text t = {(const char *)b.at, b.len};
-
-	if (dotted_is(t))
-		json_object_set_new(
-		    s, name, json_string(verdict_text(&m->verdict, t)));
-}
-
-/* The Mac itself, and systems not older than it showed. Its posture is what
- * the defaults ask for, or the report would not have been sound. */
-static void
-pin_mac(struct making *m, json_t *s)
-{
-	const struct apple_mda_facts *k = m->facts.mac;
-
-	if (k->serial.len > 0)
-		pin_text(s, "serials",
-		    verdict_text(
-			&m->verdict, (struct text){(const char *)k->serial.at,
-					 k->serial.len}));
-	pin_least_version(m, s, "min_os_version", k->os_version);
-	pin_least_version(m, s, "min_sepos_version", k->sepos_version);
-	pin_least_version(m, s, "min_llb_version", k->llb_version);
+		policy_pin_bytes(
+		    &m->verdict, s, "rtmr3", bytes_of(k->rtmr[3], 48));
 }
 
 static void
@@ -246,9 +159,9 @@ pin_gpus(struct making *m, json_t *s)
 	for (size_t i = 0; i < m->facts.gpus; i++) {
 		const struct nvidia_device *d = &m->facts.gpu[i];
 
-		pin_text(s, "architectures", nvidia_architecture(d));
-		pin_text(s, "drivers", d->driver);
-		pin_text(s, "vbios", d->vbios);
+		policy_pin_text(s, "architectures", nvidia_architecture(d));
+		policy_pin_text(s, "drivers", d->driver);
+		policy_pin_text(s, "vbios", d->vbios);
 	}
 }
 
@@ -276,7 +189,8 @@ pin_log(struct making *m, json_t *s, struct fault *f)
 
 		/* A longer one would not be told whole. */
 		if (b.len > 0 && b.len <= 256)
-			pin_text(s, pins[i].name, verdict_hex(&m->verdict, b));
+			policy_pin_text(
+			    s, pins[i].name, verdict_hex(&m->verdict, b));
 	}
 	return true;
 }
@@ -290,17 +204,18 @@ make_pins(struct making *m, struct fault *f)
 	if ((section = json_object_get(p, "tdx")) != NULL)
 		pin_tdx(m, section);
 	if ((section = json_object_get(p, "snp")) != NULL)
-		pin_snp(m, section);
+		policy_pin_snp(&m->verdict, section, &m->facts);
 	if ((section = json_object_get(p, "nvidia")) != NULL)
 		pin_gpus(m, section);
 	if ((section = json_object_get(p, "apple")) != NULL &&
 	    m->facts.mac != NULL)
-		pin_mac(m, section);
+		policy_pin_mac(&m->verdict, section, m->facts.mac);
 	if (cli_option(m->cli, "pin-signing-address") != NULL) {
 		if (m->node->signing_address == NULL)
 			return fault_set(f, FAULT_INVALID_OPTION,
 			    "the report names no signing address");
-		pin_text(p, "signing_addresses", m->node->signing_address);
+		policy_pin_text(
+		    p, "signing_addresses", m->node->signing_address);
 	}
 	section = json_object_get(p, "dstack");
 	return section == NULL || pin_log(m, section, f);
