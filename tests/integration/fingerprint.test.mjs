@@ -55,6 +55,17 @@ describe("admission", () => {
 		await provider.close();
 	});
 
+	test("a claim refused from the first is no failed audit", async () => {
+		const { provider, status } = await judged(claim(MODEL,
+			[pretendModel(assay.path("first"))]));
+		assert.equal(status, "refused");
+		await provider.hellos.take("the first hello");
+		await provider.hellos.take("another look");
+		assert.equal(await assay.postgres.value("select count(*) from"
+			+ ` assay.audit_result where did = '${provider.did}'`), "0");
+		await provider.close();
+	});
+
 	for (const [reason, model, more] of [
 		["unknown_hash", () => claim(MODEL,
 			[pretendModel(assay.path("unknown"))])],
@@ -137,6 +148,18 @@ describe("the daemon", () => {
 		assert.deepEqual(await assay.postgres.query("select reason from"
 			+ ` assay.fingerprint where did = '${daemon.did}'`
 			+ " and status = 'refused' limit 1"), [["unknown_hash"]]);
+		// Each session that had been accepted has failed an audit, once.
+		const audits = () => assay.postgres.query("select task, canonical,"
+			+ " kind, agrees, detail from assay.audit_result"
+			+ ` where did = '${daemon.did}'`);
+		await until("both tunnels to be audited", async () =>
+			(await audits()).length === 2);
+		for (const audit of await audits()) {
+			assert.deepEqual(audit, ["chat", MODEL, "fingerprint", "f",
+				"unknown_hash"]);
+		}
+		assert.equal(await assay.postgres.value("select count(*) from"
+			+ ` assay.score_due where did = '${daemon.did}'`), "1");
 	});
 });
 
