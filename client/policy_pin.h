@@ -7,8 +7,6 @@
 #ifndef CLIENT_POLICY_PIN_H
 #define CLIENT_POLICY_PIN_H
 
-#include <jansson.h>
-
 #include "attestation/evidence.h"
 
 /* Adds to the list of that name, once. */
