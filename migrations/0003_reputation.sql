@@ -430,6 +430,7 @@ CREATE TABLE assay.feedback_default PARTITION OF assay.feedback DEFAULT;
 CREATE TABLE assay.outcome_minute_default PARTITION OF assay.outcome_minute DEFAULT;
 CREATE TABLE assay.audit_result_default PARTITION OF assay.audit_result DEFAULT;
 CREATE TABLE assay.score_day_default PARTITION OF assay.score_day DEFAULT;
+SELECT assay.partition_ensure((now() AT TIME ZONE 'UTC')::date + d) FROM generate_series(0, 7) d;
 
 -- ------------------------------------------------- from rows to evidence
 
@@ -574,7 +575,7 @@ BEGIN
       SELECT did, task, canonical, bucket,
              sum(delivered * assay.evidence_era_unit(era)), sum(failed * assay.evidence_era_unit(era)),
              sum(fast * assay.evidence_era_unit(era)), sum(slow * assay.evidence_era_unit(era))
-        FROM eras GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+        FROM eras GROUP BY 1, 2, 3, 4 ORDER BY did COLLATE "C", task COLLATE "C", canonical COLLATE "C", 4;
   ELSE
     INSERT INTO assay.outcome_evidence
       SELECT did, task, canonical, bucket,
@@ -587,7 +588,7 @@ BEGIN
               UNION ALL
               SELECT did, task, canonical, bucket, assay.utc_day(minute), 0, 0, sum(fast), sum(slow)
                 FROM assay.outcome_minute WHERE fast + slow > 0 AND minute < until GROUP BY 1, 2, 3, 4, 5) x
-       GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+       GROUP BY 1, 2, 3, 4 ORDER BY did COLLATE "C", task COLLATE "C", canonical COLLATE "C", 4;
   END IF;
   INSERT INTO assay.verdict_evidence
     WITH days AS MATERIALIZED (
@@ -601,7 +602,7 @@ BEGIN
       FROM (SELECT did, task, canonical, account_id, sum(good * assay.evidence_era_unit(era)) AS good,
                    sum(bad * assay.evidence_era_unit(era)) AS bad
               FROM eras GROUP BY 1, 2, 3, 4) v
-      LEFT JOIN assay.rater_weight USING (task, canonical, account_id) ORDER BY 1, 2, 3, 4;
+      LEFT JOIN assay.rater_weight USING (task, canonical, account_id) ORDER BY did COLLATE "C", task COLLATE "C", canonical COLLATE "C", 4;
   INSERT INTO assay.audit_evidence
     SELECT did, task, canonical, sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int),
            sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)

@@ -227,6 +227,13 @@ run_bench() {
 		install_packages
 		bench_attack "$@"
 		return
+	elif [ "${1:-}" = reputation ]; then
+		shift
+		install_packages
+		install_node
+		build release assay assay-reputation
+		node tests/bench/reputation.mjs "$@"
+		return
 	elif [ "${1:-}" = plots ]; then
 		install_packages
 		tests/lint/plots --update

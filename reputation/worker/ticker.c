@@ -305,8 +305,8 @@ static bool
 connect_db(struct ticker *t, struct fault *f)
 {
 	return t->db != NULL ||
-	       (pg_session_open(t->settings->database_url, "assay-reputation",
-		    &t->db, f) &&
+	       (pg_session_open(
+		    t->settings->database_url, "assay-reputation", &t->db, f) &&
 		   pg_session_run(t->db, "SET synchronous_commit = off", 0,
 		       NULL, NULL, f));
 }

@@ -287,44 +287,58 @@ const picked = ({ pairs }, rows) => `select
 const account = ({ pairs }) =>
 	`mod(x.pair::bigint * 7919 + x.regular * 104729, ${Math.max(101, pairs)})`;
 
-const name = (day) => `to_char(assay.utc_day(now()) - ${day}, 'YYYYMMDD')`;
+// A day's rows go into a table of its own, emptied in the same transaction, so
+// that Postgres writes them once; indexes follow, then it becomes a partition.
+const TABLES = {
+	outcome_minute: { column: "minute", indexes: ["create index on $ (did)"] },
+	feedback: { column: "request_at", indexes: [
+		"alter table $ add primary key (request_id, request_at)",
+		"create index on $ (id)",
+		"create index on $ (did, created_at desc)"] },
+};
+const child = (table, date) => `assay.${table}_${date.replaceAll("-", "")}`;
 
-// A day's rows go into a table emptied in the same transaction: Postgres then
-// writes them once.
-const outcomes = (o, day, rows) => `
+const detached = (table, days) => days.map(({ date, next }) => `
+drop table ${child(table, date)};
+create table ${child(table, date)} (like assay.${table}
+  including defaults including constraints, check (${TABLES[table].column} >= '${date}T00:00Z'
+    and ${TABLES[table].column} < '${next}T00:00Z'));`).join("");
+
+const attached = (table, days) => days.map(({ date, next }) => `
+alter table assay.${table} attach partition ${child(table, date)}
+  for values from ('${date}T00:00Z') to ('${next}T00:00Z');`).join("");
+
+const filled = (table, { date, n }, rows) => `
 begin;
 set local synchronous_commit = off;
-select setseed(${day / 1000});
-select format('truncate assay.outcome_minute_%s', ${name(day)}) \\gexec
-select format($$insert into assay.outcome_minute_%s
+select setseed(${n / 1000});
+truncate ${child(table, date)};
+insert into ${child(table, date)} ${rows};
+${TABLES[table].indexes.map((sql) =>
+		`${sql.replace("$", child(table, date))};`).join("\n")}
+commit;`;
+
+const outcomes = (o, day, rows) => filled("outcome_minute", day, `
   select p.did, p.task, p.canonical, a.bucket,
-         ((assay.utc_day(now()) - ${day})::timestamp at time zone 'UTC')
+         timestamptz '${day.date}T00:00Z'
            + floor(x.other * 1440) * interval '1 minute',
          (x.luck < .98)::int, (x.luck >= .98)::int,
          (x.luck < .9)::int, (x.luck >= .9 and x.luck < .98)::int, 0
     from (${picked(o, rows)}) x
     join bench.pair p on p.n = x.pair
-    join bench.account a on a.n = ${account(o)}$$, ${name(day)}) \\gexec
-commit;`;
+    join bench.account a on a.n = ${account(o)}`);
 
-const feedback = (o, day, rows) => `
-begin;
-set local synchronous_commit = off;
-set local session_replication_role = replica;
-select setseed(${day / 1000});
-select format('truncate assay.feedback_%s', ${name(day)}) \\gexec
-select format($$insert into assay.feedback_%s (request_id, request_at, id,
-    created_at, account_id, workspace_id, did, task, canonical, quality,
-    issues, value, counts)
+const feedback = (o, day, rows) => filled("feedback", day, `
+    (request_id, request_at, id, created_at, account_id, workspace_id, did,
+     task, canonical, quality, issues, value, counts)
   select gen_random_uuid(), at, gen_random_uuid(), at, a.id,
          md5('w1')::uuid, p.did, p.task, p.canonical, q, '{}', q, true
-    from (select *, ((assay.utc_day(now()) - ${day})::timestamp
-            at time zone 'UTC') + x.other * interval '23 hours' as at,
+    from (select *, timestamptz '${day.date}T00:00Z'
+            + x.other * interval '23 hours' as at,
             floor(100 * sqrt(x.luck))::smallint as q
           from (${picked(o, rows)}) x) x
     join bench.pair p on p.n = x.pair
-    join bench.account a on a.n = ${account(o)}$$, ${name(day)}) \\gexec
-commit;`;
+    join bench.account a on a.n = ${account(o)}`);
 
 // Requests as the gateway writes them, with their attempts, and feedback on a
 // tenth of them: the triggers note what is new.
@@ -411,18 +425,27 @@ class Bench {
 	// History of this size, over the days before today, on two connections.
 	async fill(rows, verdicts) {
 		const began = Date.now();
-		const days = Array.from({ length: DAYS }, (_, i) => i + 1);
+		const days = (await this.postgres.value("select d || ' ' ||"
+			+ " assay.utc_day(now()) - d || ' ' ||"
+			+ " assay.utc_day(now()) - d + 1"
+			+ ` from generate_series(1, ${DAYS}) d`)).split("\n")
+			.map((line) => line.split(" "))
+			.map(([n, date, next]) => ({ n: Number(n), date, next }));
+		const left = [...days];
 		const one = async () => {
-			for (let day = days.shift(); day; day = days.shift()) {
+			for (let day = left.shift(); day; day = left.shift()) {
 				await this.postgres.sql(outcomes(this.o, day,
 					Math.ceil(rows / DAYS)));
 				await this.postgres.sql(feedback(this.o, day,
 					Math.ceil(verdicts / DAYS)));
 			}
 		};
+		for (const table of Object.keys(TABLES))
+			await this.postgres.sql(detached(table, days));
 		await Promise.all([one(), one()]);
-		await this.postgres.sql("analyze assay.outcome_minute;"
-			+ " analyze assay.feedback");
+		for (const table of Object.keys(TABLES))
+			await this.postgres.sql(`${attached(table, days)}
+				analyze assay.${table};`);
 		this.say(`  filled in ${((Date.now() - began) / 1000).toFixed(0)} s`);
 	}
 

@@ -122,7 +122,7 @@ plan_uses(const struct plan *p, const char *index)
 		fail_msg("%s does not use %s", p->statement, index);
 }
 
-/* 40 days of a market of 2,000 pairs, with statistics. */
+/* 40 days of a market of 2,000 pairs in partitions of 60, with statistics. */
 static const char plans_world[] =
     "INSERT INTO assay.workspace (id, name) SELECT md5('w' || i)::uuid,"
     " 'w' || i FROM generate_series(0, 1) i;"
@@ -135,7 +135,7 @@ static const char plans_world[] =
     "INSERT INTO assay.model (canonical) VALUES ('test:m');"
     "INSERT INTO assay.model_task VALUES ('test:m', 'chat');"
     "SELECT assay.partition_ensure(assay.utc_day(now()) - d)"
-    " FROM generate_series(0, 40) d;"
+    " FROM generate_series(0, 60) d;"
     "INSERT INTO assay.request (id, created_at, account_id, workspace_id,"
     " endpoint, task, canonical, did, pool, tier, quantization, outcome,"
     " status, gateway_instance) SELECT md5('r' || i)::uuid,"

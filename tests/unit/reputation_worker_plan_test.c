@@ -172,7 +172,7 @@ operators_views_read_their_days(void **state)
 	} views[] = {
 	    {{"feedback_by_issue", "SELECT * FROM operator.feedback_by_issue",
 		 0},
-		"feedback*", 42},
+		"feedback*", 50},
 	    {{"tier_change_week", "SELECT * FROM operator.tier_change_week", 0},
 		"tier_change", 1},
 	    {{"score",
