@@ -294,6 +294,21 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 		" WHERE did = 'did:assay:z9'",
 		a),
 	    "bronze silver run_complete true");
+	/* What buyers say holds the score under 65, by less than words alone
+	 * have to: voices of 240 new accounts for, of 100 against. */
+	assert_true(migrated_run(server.conninfo,
+	    "INSERT INTO assay.verdict_new SELECT 'did:assay:z9', 'chat',"
+	    " 'test:m', ('44444444-4444-7444-8444-' || lpad(i::text, 12,"
+	    " '0'))::uuid, '2026-11-20T13:00Z', 100 * (i <= 240)::int,"
+	    " 100 * (i > 240)::int FROM generate_series(1, 340) i"));
+	tick(NOON + 7200000 + 8 * DAY_MS + 2000, 500);
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"SELECT tier || ' ' || round(score) || ' ' ||"
+		" (parts ->> 'held_by_quality') FROM assay.score"
+		" WHERE did = 'did:assay:z9'",
+		a),
+	    "silver 57 true");
 	/* A fingerprint that no longer matches takes it at once. */
 	assert_true(migrated_run(server.conninfo,
 	    "INSERT INTO assay.audit_result VALUES ('did:assay:z9', 'chat',"
