@@ -44,6 +44,9 @@ read_answer(struct inquiry *q, struct statement *out, struct fault *f)
 		*f = q->fault;
 		return false;
 	}
+	if (q->status == 503) /* one at a time, and evidence takes its time */
+		return fault_set(f, FAULT_OVERLOADED,
+		    "the provider gives evidence to somebody else now");
 	if (q->status != 200)
 		return fault_set(f, FAULT_PROVIDER_ERROR,
 		    "the provider answered with status %d", q->status);

@@ -431,6 +431,23 @@ describe("a provider", () => {
 		await keyless.close();
 	});
 
+	test("that is busy with another's nonce is asked again", async () => {
+		const answering = node.statement;
+		node.statement = (hello, out) => {
+			if (hello.purpose !== "buyer")
+				return answering(hello, out);
+			out.respond({ ":status": 503 }, { endStream: true });
+			return undefined;
+		};
+		const reply = await send("/v1/private/attestation", {
+			method: "POST", body: JSON.stringify({ model_id: NODE,
+				nonce: "33".repeat(32) }) });
+		node.statement = answering;
+		assert.equal(reply.status, 503);
+		assert.ok(Number(reply.headers.get("retry-after")) > 0);
+		assert.equal((await reply.json()).error.code, "overloaded");
+	});
+
 	test("may be any that follows the protocol", async () => {
 		sign = honest();
 		const buyer = new Client({ send, model: NODE });
