@@ -43,6 +43,7 @@ struct entry {
 	int64_t again_ms;    /* not sought before */
 	unsigned fails;	     /* in a row */
 	enum fault_kind failure;
+	struct pending *keeping; /* its row is being written */
 	/* The seek under way. */
 	struct pending *question;
 	struct arena *arena;
@@ -59,8 +60,7 @@ struct collaterals {
 	void (*on_new)(void *arg);
 	void *arg;
 	struct log log;
-	const struct log *worker_log; /* outlives unanswered questions */
-	TAILQ_HEAD(, entry) list;     /* the longest unused first */
+	TAILQ_HEAD(, entry) list; /* the longest unused first */
 	size_t count;
 	size_t seeking;
 	uint64_t generations;
@@ -86,6 +86,7 @@ static void
 entry_free(struct entry *e)
 {
 	seek_end(e);
+	pending_cancel(&e->keeping);
 	TAILQ_REMOVE(&e->all->list, e, link);
 	e->all->count--;
 	mem_free(e->name);
@@ -283,10 +284,12 @@ look_in_folder(struct entry *e)
 static void
 on_kept(void *arg, const struct fault *f)
 {
-	const struct log *log = arg;
+	struct entry *e = arg;
 
+	e->keeping = NULL;
 	if (f != NULL)
-		log_warn(log, "collateral_not_kept",
+		log_warn(&e->all->log, "collateral_not_kept",
+		    LOG_STR("name", e->name),
 		    LOG_STR("code", fault_code(f->kind)),
 		    LOG_STR("why", f->why));
 }
@@ -314,8 +317,9 @@ tell_failure(struct entry *e, const struct fault *f)
 	log_warn(&c->log, "collateral_kept", LOG_STR("name", e->name),
 	    LOG_INT("age_s", age), LOG_STR("code", fault_code(f->kind)),
 	    LOG_STR("why", f->why));
-	gateway_db_fail_collateral(c->pg, e->name, clock_unix_ms(),
-	    fault_code(f->kind), on_kept, (void *)(uintptr_t)c->worker_log);
+	pending_cancel(&e->keeping); /* what was sent is written all the same */
+	e->keeping = gateway_db_fail_collateral(
+	    c->pg, e->name, clock_unix_ms(), fault_code(f->kind), on_kept, e);
 }
 
 static void
@@ -385,8 +389,8 @@ seek_done(struct entry *e)
 	    LOG_STR("source", row.source), LOG_INT("bytes", row.body.len));
 	count_answer(e, FAULT_NONE);
 	take(e, row.body, row.fetched_at, next_update, true);
-	gateway_db_keep_collateral(
-	    e->all->pg, &row, on_kept, (void *)(uintptr_t)e->all->worker_log);
+	pending_cancel(&e->keeping);
+	e->keeping = gateway_db_keep_collateral(e->all->pg, &row, on_kept, e);
 	seek_held(e);
 }
 
@@ -581,7 +585,6 @@ collaterals_new(struct loop *l, struct pg *pg, struct fetch *fetch,
 	c->on_new = on_new;
 	c->arg = arg;
 	c->log = *log;
-	c->worker_log = log;
 	TAILQ_INIT(&c->list);
 	c->look = timer_new(l, on_look, c);
 	plan_look(c);

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "attestation/eip191.h"
 #include "base/clock.h"
@@ -17,12 +18,20 @@
 #include "gateway/attestation_db.h"
 #include "gateway/kept.h"
 #include "gateway/test_roots.h"
+#include "gateway/verdict_count.h"
 
 enum {
 	AGAIN_MS = 1000,	     /* after a policy that could not be read */
 	RENEW_LEAST_MS = 2000,	     /* between two hellos for renewal */
 	RENEW_AHEAD_MS = 120000,     /* at most this long before the end */
 	SIGNING_KEY = EIP191_ADDRESS /* bytes */
+};
+
+/* A row under way to Postgres. */
+struct writing {
+	TAILQ_ENTRY(writing) link;
+	struct verifications *all;
+	struct pending *question;
 };
 
 struct verifications {
@@ -39,8 +48,8 @@ struct verifications {
 	void (*on_change)(void *arg);
 	void *arg;
 	struct log log;
-	const struct log *worker_log; /* outlives unanswered questions */
-	struct arena *arena;	      /* of the policy */
+	TAILQ_HEAD(, writing) writing;
+	struct arena *arena; /* of the policy */
 	struct policy *policy;
 	struct pending *loading;
 	bool is_dirty; /* changed while it was read */
@@ -198,56 +207,6 @@ read_signing_key(struct hearing *h, struct fault *f)
 	return true;
 }
 
-static enum counted_evidence
-kind_of(const json_t *evidence)
-{
-	const json_t *items = json_object_get(evidence, "items");
-	bool tdx = false, snp = false, gpu = false, device = false;
-
-	for (size_t i = 0; i < json_array_size(items); i++) {
-		const char *kind = json_string_value(
-		    json_object_get(json_array_get(items, i), "kind"));
-
-		if (kind == NULL)
-			continue;
-		tdx |= strcmp(kind, "tdx") == 0;
-		snp |= strcmp(kind, "snp") == 0;
-		gpu |= strcmp(kind, "nvidia") == 0;
-		device |= strncmp(kind, "apple-", 6) == 0;
-	}
-	return tdx	? gpu ? COUNTED_TDX_GPU : COUNTED_TDX
-	       : snp	? gpu ? COUNTED_SNP_GPU : COUNTED_SNP
-	       : gpu	? COUNTED_GPU
-	       : device ? COUNTED_DEVICE
-			: COUNTED_EVIDENCE; /* other */
-}
-
-static void
-count_chain(struct hearing *h, enum counted_chain how)
-{
-	if (h->all->counters != NULL)
-		metric_count(h->all->counters->verdict_chains, h->kind, how, 0);
-}
-
-/* A device's chain that was kept says so where it was verified. */
-static void
-count_verdict(struct hearing *h, int64_t cpu_us)
-{
-	const struct verdict *v = &h->verdict;
-
-	if (h->all->counters == NULL)
-		return;
-	for (size_t i = 0; i < v->count; i++)
-		if (strcmp(v->claims[i].check.name, "nvidia.chain") == 0 &&
-		    v->claims[i].result == CLAIM_ASSERTED)
-			count_chain(h, v->claims[i].check.seen != NULL
-					   ? COUNTED_KEPT
-					   : COUNTED_FULL);
-	metric_count(h->all->counters->verdicts, h->kind, v->code, 0);
-	metric_observe(
-	    h->all->counters->verdict_cpu, (double)cpu_us / 1e6, h->kind, 0, 0);
-}
-
 /* Intel's collateral as it was verified for an earlier verdict, if it still
  * holds; where it does not, the verdict says why from its bytes. */
 static void
@@ -266,7 +225,8 @@ use_kept(struct hearing *h, struct collateral *c)
 		    collaterals_generation(all->collaterals, item->name),
 		    item->body, h->x.policy->revocation, &h->verdict, &fresh);
 		if (c->tdx != NULL || fresh)
-			count_chain(h, fresh ? COUNTED_FULL : COUNTED_KEPT);
+			verdict_count_chain(all->counters, h->kind,
+			    fresh ? COUNTED_FULL : COUNTED_KEPT);
 		break;
 	}
 }
@@ -336,14 +296,34 @@ bound_json(struct hearing *h)
 }
 
 static void
+writing_free(struct writing *w)
+{
+	TAILQ_REMOVE(&w->all->writing, w, link);
+	pending_cancel(&w->question);
+	mem_free(w);
+}
+
+static void
 on_written(void *arg, const struct fault *f)
 {
-	const struct log *log = arg;
+	struct writing *w = arg;
 
+	w->question = NULL;
 	if (f != NULL)
-		log_warn(log, "verdict_not_written",
+		log_warn(&w->all->log, "verdict_not_written",
 		    LOG_STR("code", fault_code(f->kind)),
 		    LOG_STR("why", f->why));
+	writing_free(w);
+}
+
+static void
+write_down(struct verifications *all, const struct verdict_row *row)
+{
+	struct writing *w = mem_new(sizeof(*w));
+
+	w->all = all;
+	TAILQ_INSERT_TAIL(&all->writing, w, link);
+	w->question = gateway_db_write_verdict(all->pg, row, on_written, w);
 }
 
 static void
@@ -373,8 +353,7 @@ write_row(struct hearing *h)
 	random_bytes(random, sizeof(random));
 	uuid_v7(v->judged_at, random, id);
 	row.id = id;
-	gateway_db_write_verdict(h->all->pg, &row, on_written,
-	    (void *)(uintptr_t)h->all->worker_log);
+	write_down(h->all, &row);
 	json_free(&checks);
 }
 
@@ -475,7 +454,7 @@ verification_judge(struct verifications *all, struct proof *p,
 		return;
 	}
 	h.arena = arena_new();
-	h.kind = kind_of(st->evidence);
+	h.kind = verdict_kind(st->evidence);
 	h.bound = (struct evidence_bound){.nonce = bytes_of(p->nonce, 32),
 	    .did = text_of(s->did),
 	    .tls_spki = bytes_of(p->spki, p->spki_len),
@@ -486,7 +465,8 @@ verification_judge(struct verifications *all, struct proof *p,
 	    .now_ms = clock_unix_ms()};
 	verdict_init(&h.verdict, h.arena, h.x.now_ms);
 	judge(&h);
-	count_verdict(&h, clock_thread_us() - began_us);
+	verdict_count(
+	    all->counters, h.kind, &h.verdict, clock_thread_us() - began_us);
 	settle(&h);
 	tell(&h);
 	arena_free(&h.arena);
@@ -666,7 +646,7 @@ verifications_new(struct loop *l, struct pg *pg, struct fetch *fetch,
 	v->on_change = on_change;
 	v->arg = arg;
 	v->log = *log;
-	v->worker_log = log;
+	TAILQ_INIT(&v->writing);
 	v->again = timer_new(l, on_again, v);
 	own.is_genuine = is_genuine;
 	v->collaterals =
@@ -692,6 +672,8 @@ verifications_free(struct verifications **vp)
 	if (v == NULL)
 		return;
 	pending_cancel(&v->loading);
+	while (!TAILQ_EMPTY(&v->writing))
+		writing_free(TAILQ_FIRST(&v->writing));
 	timer_free(&v->again);
 	collaterals_free(&v->collaterals);
 	kept_free(&v->kept);
