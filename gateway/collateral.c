@@ -151,10 +151,14 @@ take(struct entry *e, struct bytes body, int64_t fetched_at,
 
 	if (e->body != NULL && fetched_at <= e->fetched_at)
 		return;
-	mem_free(e->body);
-	e->body = mem_copy(body.at, body.len);
-	e->len = body.len;
-	e->generation = ++c->generations;
+	/* The same again is only younger. */
+	if (e->body == NULL || e->len != body.len ||
+	    memcmp(e->body, body.at, body.len) != 0) {
+		mem_free(e->body);
+		e->body = mem_copy(body.at, body.len);
+		e->len = body.len;
+		e->generation = ++c->generations;
+	}
 	e->fetched_at = fetched_at;
 	e->next_update = next_update;
 	if (tell && c->telling == NULL)

@@ -122,6 +122,7 @@ ask_statement(struct tunnel *t)
 {
 	t->wants_probe = false;
 	t->probed_ms = clock_mono_ms();
+	t->pause_ms = 0;
 	t->all->counts.probes++;
 	arena_free(&t->next_arena);
 	t->next_arena = arena_new();
@@ -335,17 +336,22 @@ random_between(int64_t least, int64_t most)
 	return least + (int64_t)random_below((uint64_t)(most - least));
 }
 
-/* At a random time; sooner where a verdict would end before. */
+/* At a random time after the last hello, however often what it brought is
+ * judged anew meanwhile; sooner where a verdict would end before. */
 static int64_t
-next_probe_in(const struct tunnel *t)
+next_probe_in(struct tunnel *t)
 {
 	const struct tunnels_settings *s = &t->all->settings;
-	int64_t in = random_between(s->reprobe_least_ms, s->reprobe_most_ms);
 	int64_t renewal = t->proof.renew_at - clock_unix_ms();
+	int64_t in;
 
-	if (t->proof.renew_at == 0 || in < renewal)
-		return in;
-	return renewal > 0 ? renewal : 0;
+	if (t->pause_ms == 0)
+		t->pause_ms =
+		    random_between(s->reprobe_least_ms, s->reprobe_most_ms);
+	in = t->probed_ms + t->pause_ms - clock_mono_ms();
+	if (t->proof.renew_at != 0 && renewal < in)
+		in = renewal;
+	return in > 0 ? in : 0;
 }
 
 /* Rests here until something leads back to HELLO or STATED. */

@@ -46,6 +46,7 @@ struct tunnel {
 	struct timer *probe;
 	struct timer *lease;
 	int64_t probed_ms; /* clock_mono_ms */
+	int64_t pause_ms;  /* from then to the next hello; 0: not drawn yet */
 	struct tidings *tidings;
 };
 
