@@ -183,6 +183,7 @@ COMMENT ON COLUMN assay.audit_result.detail IS 'What was found, for operators.';
 
 -- ---------------------------------------------------------------- evidence
 
+-- Rows of evidence are updated in place: there is room for it in each page.
 CREATE TABLE assay.outcome_evidence (
   did text NOT NULL,
   task text NOT NULL,
@@ -193,7 +194,7 @@ CREATE TABLE assay.outcome_evidence (
   fast numeric NOT NULL DEFAULT 0,
   slow numeric NOT NULL DEFAULT 0,
   PRIMARY KEY (did, task, canonical, bucket)
-);
+) WITH (fillfactor = 80);
 COMMENT ON TABLE assay.outcome_evidence IS 'Decayed sums of outcomes. Divide by assay.evidence_weight(today) for events.';
 COMMENT ON COLUMN assay.outcome_evidence.did IS 'The provider.';
 COMMENT ON COLUMN assay.outcome_evidence.task IS 'The task.';
@@ -213,7 +214,7 @@ CREATE TABLE assay.verdict_evidence (
   bad numeric NOT NULL DEFAULT 0,
   weight double precision,
   PRIMARY KEY (did, task, canonical, account_id)
-);
+) WITH (fillfactor = 80);
 CREATE INDEX verdict_evidence_rater ON assay.verdict_evidence (account_id);
 COMMENT ON TABLE assay.verdict_evidence IS 'Decayed sums of each buyer''s verdicts. Divide by assay.evidence_weight(today) for hundredths of verdicts.';
 COMMENT ON COLUMN assay.verdict_evidence.did IS 'The provider.';
@@ -458,7 +459,7 @@ COMMENT ON FUNCTION assay.attempt_speed(bigint, bigint, integer, assay.model_spe
 -- Attempts that count at all: from buyers who do not share a workspace with
 -- the provider, for pairs that the catalog knows.
 CREATE VIEW assay.attempt_evidence AS
-  SELECT a.request_id, a.created_at, a.ordinal, a.did, r.task, r.canonical,
+  SELECT a.request_id, a.created_at, r.created_at AS request_at, a.ordinal, a.did, r.task, r.canonical,
          assay.buyer_bucket(r.account_id) AS bucket,
          assay.attempt_counts(a.outcome, a.fault_code) AS delivery,
          CASE WHEN a.outcome = 'served' THEN
@@ -477,7 +478,10 @@ COMMENT ON VIEW assay.attempt_evidence IS 'What each attempt counts for; the req
 
 CREATE FUNCTION assay.count_outcomes() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+DECLARE lo timestamptz; hi timestamptz;
 BEGIN
+  -- The two times say which partitions need a look, on both sides of the join.
+  SELECT min(created_at), max(created_at) INTO lo, hi FROM fresh;
   WITH counted AS (
     INSERT INTO assay.outcome_minute
       SELECT e.did, e.task, e.canonical, e.bucket, date_trunc('minute', e.created_at),
@@ -486,6 +490,7 @@ BEGIN
              count(*) FILTER (WHERE e.delivery = 0)
         FROM fresh f JOIN assay.attempt_evidence e
           ON e.request_id = f.request_id AND e.created_at = f.created_at AND e.ordinal = f.ordinal
+       WHERE e.created_at BETWEEN lo AND hi AND e.request_at BETWEEN lo AND hi
        GROUP BY 1, 2, 3, 4, 5
       RETURNING *)
   INSERT INTO assay.outcome_new SELECT * FROM counted WHERE delivered + failed > 0;
@@ -547,7 +552,7 @@ CREATE TRIGGER count_fingerprint AFTER UPDATE ON assay.fingerprint FOR EACH ROW
 -- is added by the next tick. What is of a day to come waits there too.
 CREATE FUNCTION assay.reputation_rebuild(source text, today date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay
-SET work_mem = '512MB' AS $$
+SET work_mem = '512MB' SET enable_partitionwise_join = on AS $$
 DECLARE until timestamptz := (today + 1)::timestamp AT TIME ZONE 'UTC';
 BEGIN
   IF current_setting('transaction_isolation') <> 'repeatable read' THEN
