@@ -58,6 +58,8 @@ fill_gauges(const struct admin *a)
 	metric_set(c->offers, (int64_t)offers_count(a->house->offers), 0, 0, 0);
 	metric_set(
 	    c->backlog, (int64_t)ledger_backlog(a->house->ledger), 0, 0, 0);
+	metric_set(c->signatures,
+	    (int64_t)signatures_backlog(a->house->signatures), 0, 0, 0);
 	metric_set(
 	    c->dependency, pg_is_up(a->house->pg), COUNTED_POSTGRES, 0, 0);
 	metric_set(

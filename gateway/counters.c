@@ -98,6 +98,9 @@ declare_rest(struct counters *c)
 	    "Offers (provider, task, model) that are live.", NULL, 0);
 	c->backlog = metric_gauge(c->all, "assay_ledger_backlog",
 	    "Outcomes in the spool that Postgres has not taken yet.", NULL, 0);
+	c->signatures = metric_gauge(c->all, "assay_signatures_backlog",
+	    "Signatures in the spool that Postgres has not taken yet.", NULL,
+	    0);
 	c->dependency = metric_gauge(c->all, "assay_dependency_up",
 	    "1 where the dependency is connected.", &dep, 1);
 }

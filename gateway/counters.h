@@ -25,6 +25,7 @@ struct counters {
 	struct metric *probes;
 	struct metric *offers;
 	struct metric *backlog;
+	struct metric *signatures;	   /* not in Postgres yet */
 	struct metric *dependency;	   /* which: postgres, mint */
 	struct metric *collateral_answers; /* source, code */
 	struct metric *collateral_kept;	   /* source */

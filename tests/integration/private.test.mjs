@@ -529,6 +529,8 @@ describe("the gateway", () => {
 		assert.ok(Number(away.headers.get("retry-after")) > 0);
 		assert.equal(away.json.error.code,
 			"upstream_dependency_unavailable");
+		assert.match(await (await fetch(`${assay.adminUrl}/metrics`)).text(),
+			/^assay_signatures_backlog 1$/m);
 		await assay.postgres.open();
 		const one = await signed(id);
 		assert.equal(one.text, reply.headers.get("text"));
