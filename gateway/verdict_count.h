@@ -3,9 +3,8 @@
 #ifndef GATEWAY_VERDICT_COUNT_H
 #define GATEWAY_VERDICT_COUNT_H
 
-#include <jansson.h>
-
 #include "attestation/verdict.h"
+#include "base/json.h"
 #include "gateway/counters.h"
 
 /* By the kinds of the bundle's items, whatever else they are. */
