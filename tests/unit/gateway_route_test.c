@@ -40,7 +40,7 @@ run_case(int line, char *offers, char *query, const char *expected)
 	struct route_ask ask;
 	struct route r;
 	struct world w;
-	char got[512];
+	char got[1024];
 
 	world_init(&w);
 	if (!add_offers(&w, offers) || !world_query(&w, query))
