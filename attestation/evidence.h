@@ -91,7 +91,7 @@ struct evidence_facts {
 	size_t switches;
 	uint8_t gpu_ids[EVIDENCE_GPUS_MAX][32]; /* SHA-256 of leaf keys */
 	uint8_t nonce[32];			/* of the bundle */
-	bool device; /* an Apple device was attested */
+	bool device;			   /* an Apple device was attested */
 	const struct apple_mda_facts *mac; /* in the arena; NULL: no Mac */
 };
 

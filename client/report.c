@@ -269,8 +269,13 @@ read_answer(
 {
 	const json_t *gateway = json_object_get(doc, "gateway_attestation");
 	const json_t *list = json_object_get(doc, "model_attestations");
+	const json_t *collateral;
 	size_t i;
 
+	if (!json_get_object_or(
+		doc, "collateral", &collateral, FAULT_INVALID, f) ||
+	    (collateral != NULL && !read_collateral(a, collateral, r, f)))
+		return false;
 	if (json_is_object(gateway) && !read_node(a, gateway, "gateway", r, f))
 		return false;
 	if (member(doc, "intel_quote") != NULL)

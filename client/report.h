@@ -11,7 +11,8 @@
  *     carry "collateral": {name: {"base64", "fetched_at"}}
  *   {"intel_quote": hex, ...}             one node of a service's answer
  *   {"gateway_attestation", "model_attestations": [...]}   a whole answer,
- *     each node of it a service's or one with "evidence" and "bound"
+ *     each node of it a service's or one with "evidence" and "bound";
+ *     may carry "collateral" for all of them
  */
 #ifndef CLIENT_REPORT_H
 #define CLIENT_REPORT_H

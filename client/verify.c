@@ -11,6 +11,7 @@
 
 #include "attestation/binding.h"
 #include "attestation/chain.h"
+#include "attestation/test_roots.h"
 #include "base/codec.h"
 #include "base/crypto.h"
 #include "base/file.h"
@@ -151,13 +152,50 @@ judge_nodes(const struct question *q, struct judging *judging,
 	return true;
 }
 
+/* The pinned roots; in a test build, those of --test-root in their places. */
+static bool
+anchors_find(const struct cli *c, const struct anchors **out, struct fault *f)
+{
+	*out = anchors_pinned();
+#ifdef ASSAY_TEST_BUILD
+	const char *path = cli_option(c, "test-root");
+	struct anchors *roots = NULL;
+	struct bytes pem;
+
+	if (path == NULL)
+		return true;
+	*out = NULL;
+	if (!question_file(c, path, CHAIN_PEM_MAX, &pem, f) ||
+	    !test_roots_read(
+		(struct text){(const char *)pem.at, pem.len}, &roots, f))
+		return false;
+	*out = roots;
+#else
+	(void)c;
+	(void)f;
+#endif
+	return true;
+}
+
+static void
+anchors_leave(const struct anchors *a)
+{
+#ifdef ASSAY_TEST_BUILD
+	struct anchors *roots = (struct anchors *)(uintptr_t)a;
+
+	if (a != anchors_pinned())
+		anchors_test_free(&roots);
+#else
+	(void)a;
+#endif
+}
+
 static bool
 judge_report(const struct question *q, const struct report *r,
     const uint8_t *nonce, struct fault *f)
 {
 	struct judging judging = {.arena = q->cli->arena,
 	    .policies = &q->policies,
-	    .anchors = anchors_pinned(),
 	    .report = r,
 	    .folder = cli_option(q->cli, "collateral"),
 	    .database = q->database,
@@ -167,11 +205,13 @@ judge_report(const struct question *q, const struct report *r,
 	struct tally o = {VERDICT_VERIFIED, json_array()};
 	bool ok;
 
-	ok = read_tls(q->cli, &judging.tls_spki, f) &&
+	ok = anchors_find(q->cli, &judging.anchors, f) &&
+	     read_tls(q->cli, &judging.tls_spki, f) &&
 	     (!j.is_given || exchange_read(q->cli, &j.exchange, f)) &&
 	     judge_nodes(q, &judging, &j, &o, f);
 	if (ok)
 		tell_end(q, &o, j.is_given ? joined_limits : report_limits);
+	anchors_leave(judging.anchors);
 	if (!ok || !q->cli->json)
 		json_decref(o.nodes);
 	return ok;
@@ -243,7 +283,8 @@ ask_evidence(const struct cli *c, const uint8_t *nonce, struct text *answer,
 	hex_encode(bytes_of(nonce, BINDING_NONCE), hex);
 	return ask_gateway(c,
 		   arena_printf(c->arena,
-		       "/v1/attestation/report?model=%s&nonce=%s",
+		       "/v1/attestation/report?model=%s&nonce=%s"
+		       "&collateral=true",
 		       ask_escape(c, c->arguments[0]), hex),
 		   NULL, answer, f) &&
 	       (save == NULL ||
@@ -277,6 +318,9 @@ verify_model(struct cli *c, struct fault *f)
 	}
 
 static const struct option_rule report_options[] = {REPORT_OPTIONS,
+#ifdef ASSAY_TEST_BUILD
+    {"test-root", "FILE", "PEM, in the place of the makers' roots"},
+#endif
     {"at", "TIME", "judge as of then, RFC 3339; default now"},
     {"nonce", "HEX", "your nonce, 16 to 32 bytes, that it must answer"},
     {"tls-certificate", "FILE",
@@ -285,6 +329,9 @@ static const struct option_rule report_options[] = {REPORT_OPTIONS,
     {0}};
 
 static const struct option_rule model_options[] = {REPORT_OPTIONS,
+#ifdef ASSAY_TEST_BUILD
+    {"test-root", "FILE", "PEM, in the place of the makers' roots"},
+#endif
     {"save", "FILE", "keep the gateway's answer, as it came"}, EXCHANGE_OPTIONS,
     {0}};
 

@@ -16,7 +16,7 @@
 #include "gateway/describe.h"
 #include "gateway/exchange_priv.h"
 #include "gateway/inquiries.h"
-#include "gateway/verification.h"
+#include "gateway/trial.h"
 
 #define REPORT_BODY_MAX ((size_t)1 << 20)
 #define MODEL_MAX 200
@@ -42,6 +42,7 @@ struct attest_part {
 	struct attest_one ones[INQUIRIES_MAX];
 	const char *dids[INQUIRIES_MAX];
 	size_t count;
+	json_t *collateral; /* NULL: not asked for */
 };
 
 static bool
@@ -100,12 +101,13 @@ parameter(struct exchange *x, const char *name)
 	return NULL;
 }
 
-/* ?model=…&nonce=…[&signing_algo=ecdsa] */
+/* ?model=…&nonce=…[&signing_algo=ecdsa][&collateral=true] */
 static bool
 read_parameters(struct exchange *x, struct wish *w, struct fault *f)
 {
 	const char *nonce = parameter(x, "nonce");
 	const char *algorithm = parameter(x, "signing_algo");
+	const char *collateral = parameter(x, "collateral");
 
 	w->model = parameter(x, "model");
 	if (w->model == NULL || nonce == NULL)
@@ -114,6 +116,11 @@ read_parameters(struct exchange *x, struct wish *w, struct fault *f)
 	if (algorithm != NULL && strcmp(algorithm, "ecdsa") != 0)
 		return fault_set(f, FAULT_INVALID_REQUEST,
 		    "workers here sign with ecdsa alone");
+	if (collateral != NULL && strcmp(collateral, "true") == 0)
+		x->attest->collateral = json_object();
+	else if (collateral != NULL && strcmp(collateral, "false") != 0)
+		return fault_set(
+		    f, FAULT_INVALID_REQUEST, "collateral is true or false");
 	return read_nonce(nonce, w, f);
 }
 
@@ -257,6 +264,7 @@ on_one(void *arg, size_t at, const struct statement *st, const struct fault *f)
 {
 	struct exchange *x = arg;
 	struct attest_one *one = &x->attest->ones[at];
+	struct verification_means means;
 
 	if (f != NULL)
 		one->fault = *f;
@@ -265,6 +273,11 @@ on_one(void *arg, size_t at, const struct statement *st, const struct fault *f)
 		    "the provider gave no evidence this time");
 	else
 		one->said = attestation_json(one, st);
+	if (one->said != NULL && x->attest->collateral != NULL) {
+		means = verification_means(x->house->verifications);
+		trial_collateral(
+		    &means, st->evidence, x->arena, x->attest->collateral);
+	}
 }
 
 /* The gateway runs in no TEE that it could show: it says so, and a buyer
@@ -284,9 +297,9 @@ report_json(struct attest_part *p)
 			    json_pack("{s:s, s:s}", "provider", one->did,
 				"code", fault_code(one->fault.kind)));
 	}
-	return json_pack("{s:n, s:s, s:o, s:o}", "gateway_attestation",
+	return json_pack("{s:n, s:s, s:o, s:o, s:O*}", "gateway_attestation",
 	    "gateway_attestation_reason", "not_in_a_tee", "model_attestations",
-	    given, "unanswered", failed);
+	    given, "unanswered", failed, "collateral", p->collateral);
 }
 
 static void
@@ -317,8 +330,11 @@ on_all(void *arg)
 void
 attest_free(struct exchange *x)
 {
-	for (size_t i = 0; x->attest != NULL && i < x->attest->count; i++)
+	if (x->attest == NULL)
+		return;
+	for (size_t i = 0; i < x->attest->count; i++)
 		json_free(&x->attest->ones[i].said);
+	json_free(&x->attest->collateral);
 }
 
 /* A model that does not chat may still complete. */
@@ -384,6 +400,8 @@ on_verdict(void *arg, const char *json, const struct fault *f)
 enum step
 attest_verify(struct exchange *x)
 {
+	struct verification_means means =
+	    verification_means(x->house->verifications);
 	const json_t *report, *policy;
 	struct trial *trial;
 	json_t *j = NULL;
@@ -393,8 +411,7 @@ attest_verify(struct exchange *x)
 		j, "report", &report, FAULT_INVALID_REQUEST, &x->fault) &&
 	    json_get_object_or(
 		j, "policy", &policy, FAULT_INVALID_REQUEST, &x->fault) &&
-	    verification_prepare(x->house->verifications, report, policy,
-		x->arena, &trial, &x->fault))
+	    trial_prepare(&means, report, policy, x->arena, &trial, &x->fault))
 		x->question = bench_ask(x->house->loop, trial,
 		    &x->house->trials, on_verdict, x, &x->fault);
 	json_free(&j);

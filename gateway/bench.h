@@ -8,7 +8,7 @@
 #define GATEWAY_BENCH_H
 
 #include "base/loop.h"
-#include "gateway/verification.h"
+#include "gateway/trial.h"
 
 #define BENCH_MOST 4 /* at once in a worker */
 

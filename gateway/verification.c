@@ -11,13 +11,14 @@
 #include <sys/queue.h>
 
 #include "attestation/eip191.h"
+#include "attestation/test_roots.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/crypto.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "gateway/attestation_db.h"
 #include "gateway/kept.h"
-#include "gateway/test_roots.h"
 #include "gateway/verdict_count.h"
 
 enum {
@@ -472,127 +473,14 @@ verification_judge(struct verifications *all, struct proof *p,
 	arena_free(&h.arena);
 }
 
-/* ------------------------------------------------------------ buyers' reports
- */
-
-static bool
-report_hex(struct arena *a, const json_t *j, const char *name,
-    struct bytes *out, struct fault *f)
+struct verification_means
+verification_means(const struct verifications *v)
 {
-	const char *hex;
-	uint8_t *at = arena_alloc(a, 32);
-	size_t len;
+	struct verification_means out = {0};
 
-	if (!json_get_string_or(
-		j, name, 64, NULL, &hex, FAULT_INVALID_REQUEST, f))
-		return false;
-	if (hex == NULL)
-		return true;
-	if (!hex_decode(text_of(hex), at, 32, &len) || len != 32)
-		return fault_set(f, FAULT_INVALID_REQUEST,
-		    "bound.%s is not 32 bytes in hex", name);
-	*out = bytes_of(at, 32);
-	return true;
-}
-
-static bool
-report_bound(struct arena *a, const json_t *j, struct evidence_bound *out,
-    struct fault *f)
-{
-	uint8_t *key = arena_alloc(a, SIGNING_KEY);
-	const char *did, *address;
-
-	if (!report_hex(a, j, "nonce", &out->nonce, f) ||
-	    !report_hex(a, j, "statement_sha256", &out->statement_sha256, f) ||
-	    !json_get_string_or(
-		j, "did", 200, "", &did, FAULT_INVALID_REQUEST, f) ||
-	    !json_get_string_or(j, "signing_address", 42, NULL, &address,
-		FAULT_INVALID_REQUEST, f) ||
-	    (json_object_get(j, "tls_spki") != NULL &&
-		!evidence_member(a, j, "tls_spki", 2048, &out->tls_spki, f)) ||
-	    (address != NULL &&
-		!eip191_address_read(text_of(address), key, f))) {
-		f->kind = FAULT_INVALID_REQUEST;
-		return false;
-	}
-	out->did = text_of(did);
-	if (address != NULL)
-		out->signing_key = bytes_of(key, SIGNING_KEY);
-	return true;
-}
-
-static bool
-report_policy(struct verifications *v, const json_t *given, struct arena *a,
-    const struct policy **out, struct fault *f)
-{
-	struct policy *own = NULL;
-
-	*out = v != NULL ? v->policy : NULL;
-	if (given != NULL) {
-		if (!policy_of_json(a, given, &own, f)) {
-			f->kind = FAULT_INVALID_REQUEST;
-			return false;
-		}
-		*out = own;
-	}
-	return (v != NULL && *out != NULL) ||
-	       fault_set(f, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
-		   "no policy is active here; send one along");
-}
-
-struct trial {
-	struct arena *arena;
-	const json_t *evidence;
-	struct examination x;
-	struct evidence_bound bound;
-	struct collateral collateral;
-	struct collateral_item items[EVIDENCE_NEEDS_MAX];
-};
-
-bool
-verification_prepare(struct verifications *v, const json_t *report,
-    const json_t *policy, struct arena *a, struct trial **out, struct fault *f)
-{
-	const json_t *said = json_object_get(report, "bound");
-	const char *names[EVIDENCE_NEEDS_MAX];
-	struct trial *t = arena_alloc(a, sizeof(*t));
-	struct fault none;
-	size_t count = 0;
-
-	t->arena = a;
-	t->evidence = json_object_get(report, "evidence");
-	if (t->evidence == NULL) {
-		t->evidence = report;
-		said = NULL;
-	}
-	if (!report_policy(v, policy, a, &t->x.policy, f) ||
-	    (json_is_object(said) && !report_bound(a, said, &t->bound, f)))
-		return false;
-	if (json_is_object(said))
-		t->x.bound = &t->bound;
-	t->x.anchors = v->anchors;
-	t->x.now_ms = clock_unix_ms();
-	t->collateral.items = t->items;
-	t->x.collateral = &t->collateral;
-	if (evidence_needs(a, t->evidence, names, &count, &none))
-		t->collateral.count =
-		    collaterals_find(v->collaterals, names, count, t->items);
-	*out = t;
-	return true;
-}
-
-const char *
-trial_judge(struct trial *t)
-{
-	struct verdict verdict;
-	const char *out;
-	json_t *j;
-
-	verdict_init(&verdict, t->arena, t->x.now_ms);
-	evidence_judge(&t->x, t->evidence, &verdict);
-	j = verdict_json(&verdict);
-	out = json_write(t->arena, j);
-	json_free(&j);
+	if (v != NULL)
+		out = (struct verification_means){
+		    v->policy, v->anchors, v->collaterals};
 	return out;
 }
 
@@ -618,9 +506,17 @@ is_genuine(void *arg, const char *name, struct bytes body, struct fault *f)
 static bool
 trust_test_roots(struct verifications *v, const char *path, struct fault *f)
 {
+	char *pem;
+	size_t len;
+	bool ok;
+
 	if (path == NULL)
 		return true;
-	if (!test_roots_read(path, &v->test_anchors, f))
+	if (!file_read(path, CHAIN_PEM_MAX, &pem, &len, f))
+		return false;
+	ok = test_roots_read((struct text){pem, len}, &v->test_anchors, f);
+	mem_free(pem);
+	if (!ok)
 		return false;
 	v->anchors = v->test_anchors;
 	log_warn(&v->log, "test_root_trusted", LOG_STR("path", path));

@@ -63,16 +63,14 @@ void verifications_policy_changed(struct verifications *v);
 void verification_judge(struct verifications *v, struct proof *p,
     const struct statement *st, const struct session *s);
 
-/* A report that a buyer holds: {"evidence", "bound"?}, or a bundle alone,
- * against the policy given or, where that is NULL, the active one; with the
- * collateral at hand. It lives in the arena and borrows the report and the
- * active policy. Fails INVALID_REQUEST, and UPSTREAM_DEPENDENCY_UNAVAILABLE
- * where there is no policy. */
-struct trial;
-bool verification_prepare(struct verifications *v, const json_t *report,
-    const json_t *policy, struct arena *a, struct trial **out, struct fault *f);
-/* The verdict in JSON, in the arena. Milliseconds of work and nothing else:
- * no clock, no network, no writing. */
-const char *trial_judge(struct trial *t);
+/* What verdicts are made with at this moment; borrowed, good until the loop's
+ * next turn. The policy is NULL where none is active, all is
+ * where v is NULL. */
+struct verification_means {
+	const struct policy *policy;
+	const struct anchors *anchors;
+	struct collaterals *collaterals;
+};
+struct verification_means verification_means(const struct verifications *v);
 
 #endif

@@ -345,6 +345,33 @@ describe("a buyer", () => {
 				"--json"], { status: 3 });
 		});
 
+	// All that it takes comes with the answer: no collateral is given.
+	test("has the command line ask, keep and judge a live model", async () => {
+		const saved = assay.path("live.json");
+		const live = (...more) => run(`${BUILD}/assay`, ["verify", ...more,
+			"--policy", assay.path("buyer-policy.json"), "--test-root",
+			platform.root, "--json"], { env: { ASSAY_URL: assay.url,
+			ASSAY_API_KEY: key } });
+		const first = JSON.parse(await live("model", MODEL, "--save", saved));
+		assert.equal(first.verdict, "verified");
+		assert.ok(first.nodes[0].checks.some(({ name, result }) =>
+			name === "binding.report_data" && result === "asserted"));
+		assert.ok(!first.nodes[0].checks.some(({ name }) =>
+			name === "binding.freshness"));
+		const { nonce } = JSON.parse(fs.readFileSync(saved))
+			.model_attestations[0];
+		const again = JSON.parse(await live(saved, "--nonce", nonce));
+		assert.equal(again.verdict, "verified");
+		// Evidence for that moment's nonce answers no later question.
+		await run(`${BUILD}/assay`, ["verify", saved, "--policy",
+			assay.path("buyer-policy.json"), "--test-root", platform.root,
+			"--nonce", "00".repeat(32)], { status: 1 });
+		const refused = await run(`${BUILD}/assay`, ["verify", "model",
+			"lovelace:none", "--policy", assay.path("buyer-policy.json")],
+		{ status: 3, env: { ASSAY_URL: assay.url, ASSAY_API_KEY: key } });
+		assert.match(refused, /model_not_found/);
+	});
+
 	test("is told what is wrong with what it asks", async () => {
 		for (const [json, code] of [
 			[{ model_id: MODEL, nonce: "xy" }, "invalid_request"],

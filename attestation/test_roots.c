@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See test_roots.h. */
-#include "gateway/test_roots.h"
+#include "attestation/test_roots.h"
 
 #ifdef ASSAY_TEST_BUILD
 #include <string.h>
 
 #include "attestation/chain.h"
-#include "base/file.h"
-#include "base/mem.h"
 
 static const struct {
 	const char *name;
@@ -49,17 +47,12 @@ trust(struct anchors *a, X509 *root, struct fault *f)
 }
 
 bool
-test_roots_read(const char *path, struct anchors **out, struct fault *f)
+test_roots_read(struct text pem, struct anchors **out, struct fault *f)
 {
 	struct chain c = {.count = 0};
-	char *pem;
-	size_t len;
 	bool ok;
 
-	if (!file_read(path, CHAIN_PEM_MAX, &pem, &len, f))
-		return false;
-	ok = chain_read_pem((struct text){pem, len}, &c, f);
-	mem_free(pem);
+	ok = chain_read_pem(pem, &c, f);
 	*out = anchors_test_new();
 	for (size_t i = 0; ok && i < c.count; i++)
 		ok = trust(*out, c.at[i], f);
