@@ -404,6 +404,10 @@ parse(const struct setting *row, const char *text, struct arena *a, void *out)
 		return parse_duration(t, field);
 	case SETTING_IS_SIZE:
 		return parse_size(t, field);
+	case SETTING_IS_LEVEL:
+		return log_level_of(text, field)
+			   ? NULL
+			   : "must be debug, info, warn or error";
 	}
 	return "has a type that is not known";
 }
@@ -504,6 +508,8 @@ type_name(enum setting_type type)
 		return "duration";
 	case SETTING_IS_SIZE:
 		return "size";
+	case SETTING_IS_LEVEL:
+		return "level";
 	}
 	return "";
 }

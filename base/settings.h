@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 enum setting_type {
@@ -31,7 +32,8 @@ enum setting_type {
 	SETTING_IS_INT,	    /* int64_t, min..max */
 	SETTING_IS_BOOL,    /* bool: true or false */
 	SETTING_IS_DURATION, /* int64_t milliseconds: 250ms 10s 5m 12h 7d */
-	SETTING_IS_SIZE	     /* size_t bytes: 512 64KiB 1MiB 2GiB */
+	SETTING_IS_SIZE,     /* size_t bytes: 512 64KiB 1MiB 2GiB */
+	SETTING_IS_LEVEL     /* enum log_level: debug info warn error */
 };
 
 struct setting_list {
@@ -99,6 +101,12 @@ struct setting {
 	{                                                                      \
 		name, SETTING_IS_SIZE, SETTING_PLACE_(s, f, size_t), 0, 0,     \
 		    otherwise, what                                            \
+	}
+
+#define SETTING_LEVEL(name, s, f, otherwise, what)                             \
+	{                                                                      \
+		name, SETTING_IS_LEVEL, SETTING_PLACE_(s, f, enum log_level),  \
+		    0, 0, otherwise, what                                      \
 	}
 
 /* Fills the struct at `out`; its strings live in the arena. Fails

@@ -455,13 +455,11 @@ static int
 run(unsigned number, void *arg)
 {
 	struct worker w = {.settings = arg};
-	enum log_level level = LOG_INFO_;
 	struct fault f;
 	char text[16];
 	int status = 1;
 
-	log_level_of(w.settings->log_level, &level);
-	log_init(&w.house.log, "assay-gateway", level);
+	log_init(&w.house.log, "assay-gateway", w.settings->log_level);
 	snprintf(text, sizeof(text), "%u", number);
 	w.house.log = log_child(&w.house.log, "worker", text);
 	name_worker(&w, number);

@@ -49,7 +49,7 @@ struct settings {
 	const char *listen_http;
 	const char *listen_https;
 	const char *listen_key;
-	const char *log_level;
+	enum log_level log_level;
 	const char *redis_address;
 	int64_t route_newcomer_permille;
 	const char *state_folder;

@@ -32,6 +32,8 @@ struct reading {
 	bool is_read;  /* at least once */
 	bool is_dirty; /* changed since, or could not be read */
 	int64_t version;
+	bool asks_whole;  /* the question is for all of it */
+	bool wants_whole; /* the next one is */
 	int64_t whole_at; /* when all of it was last asked for, monotonic */
 };
 
@@ -85,7 +87,8 @@ on_part(void *arg, struct draft **d, int64_t version, const struct fault *f)
 
 	r->question = NULL;
 	if (f != NULL) {
-		r->is_dirty = true; /* the poll asks again */
+		r->is_dirty = true; /* the poll asks again, for no less */
+		r->wants_whole = r->wants_whole || r->asks_whole;
 		r->sync->counts.failures++;
 		if (f->kind != FAULT_UNAVAILABLE)
 			log_warn(&r->sync->log, "catalog_not_read",
@@ -101,7 +104,7 @@ on_part(void *arg, struct draft **d, int64_t version, const struct fault *f)
 static bool
 is_change_enough(const struct reading *r)
 {
-	return r->part == CATALOG_SCORES && r->is_read &&
+	return r->part == CATALOG_SCORES && r->is_read && !r->wants_whole &&
 	       clock_mono_ms() - r->whole_at < WHOLE_MS;
 }
 
@@ -113,12 +116,14 @@ read_part(struct reading *r)
 		return;
 	}
 	r->is_dirty = false;
-	if (is_change_enough(r)) {
+	r->asks_whole = !is_change_enough(r);
+	if (!r->asks_whole) {
 		r->sync->counts.changes++;
 		r->question =
 		    gateway_db_load_scores(r->sync->pg, r->version, on_part, r);
 		return;
 	}
+	r->wants_whole = false;
 	r->whole_at = clock_mono_ms();
 	r->question = gateway_db_load(r->sync->pg, r->part, on_part, r);
 }
@@ -133,7 +138,7 @@ read_all(struct sync *s)
 void
 sync_refresh(struct sync *s)
 {
-	s->parts[CATALOG_SCORES].whole_at -= WHOLE_MS;
+	s->parts[CATALOG_SCORES].wants_whole = true;
 	read_all(s);
 }
 

@@ -130,7 +130,6 @@ run_command(const char *command, int argc, char **argv)
 	bool json = strcmp(command, "status") == 0 && take_json(&argc, argv);
 	struct provider_settings s;
 	struct arena *a = arena_new();
-	enum log_level least;
 	struct fault f = {0};
 	struct log log;
 	int status = 2;
@@ -138,13 +137,9 @@ run_command(const char *command, int argc, char **argv)
 	if (!settings_load(provider_settings_table, provider_settings_count,
 		"assay-provider", argc, argv, &s, a, &f))
 		fprintf(stderr, "assay-provider: %s\n", f.why);
-	else if (!log_level_of(s.log_level, &least))
-		fprintf(stderr,
-		    "assay-provider: log.level is debug, info, warn or "
-		    "error\n");
 	else {
 		log_init(&log, "assay-provider",
-		    strcmp(command, "doctor") == 0 ? LOG_ERROR_ : least);
+		    strcmp(command, "doctor") == 0 ? LOG_ERROR_ : s.log_level);
 		if (strcmp(command, "run") == 0)
 			status = daemon_run(&s, &log);
 		else if (strcmp(command, "doctor") == 0)

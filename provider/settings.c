@@ -35,7 +35,7 @@ const struct setting provider_settings_table[] = {
 	"The iss claim handoffs must have; unset: as told at enrolment."),
     SETTING_DURATION("keys.refresh", S, keys_refresh_ms, "5m",
 	"How often the handoff keys (JWKS) are fetched."),
-    SETTING_STRING("log.level", S, log_level, "info",
+    SETTING_LEVEL("log.level", S, log_level, "info",
 	"debug, info, warn or error."),
     SETTING_PATH("offer.file", S, offer_file, "offer.json",
 	"The JSON file with runtime, models and controls."),

@@ -21,7 +21,7 @@ struct provider_settings {
 	int64_t health_ms;
 	const char *issuer;
 	int64_t keys_refresh_ms;
-	const char *log_level;
+	enum log_level log_level;
 	const char *offer_file;
 	int64_t request_bytes;
 	const char *state_folder;

@@ -376,13 +376,11 @@ run(unsigned number, void *arg)
 	const struct start *start = arg;
 	struct worker w = {.number = number};
 	struct house *h = &w.house;
-	enum log_level level = LOG_INFO_;
 	int status = WORKER_GIVE_UP;
 	char text[16];
 	struct fault f;
 
-	log_level_of(start->settings.log_level, &level);
-	log_init(&h->log, PROGRAM, level);
+	log_init(&h->log, PROGRAM, start->settings.log_level);
 	snprintf(text, sizeof text, "%u", number);
 	h->log = log_child(&h->log, "worker", text);
 	h->settings = &start->settings;
@@ -441,7 +439,6 @@ serve(struct start *s, struct arena *a)
 	    .arg = s,
 	    .count = (unsigned)s->settings.workers,
 	    .drain_ms = s->settings.timeout_drain + 5000};
-	enum log_level level = LOG_INFO_;
 	struct log log;
 
 	if (s->settings.database_url == NULL) {
@@ -452,8 +449,7 @@ serve(struct start *s, struct arena *a)
 	if (s->issuer == NULL)
 		s->issuer =
 		    arena_printf(a, "https://%s", s->settings.listen_address);
-	log_level_of(s->settings.log_level, &level);
-	log_init(&log, PROGRAM, level);
+	log_init(&log, PROGRAM, s->settings.log_level);
 	return worker_run(&p, &log);
 }
 

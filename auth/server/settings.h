@@ -18,7 +18,7 @@ struct auth_settings {
 	const char *listen_certificate;
 	struct setting_list listen_hosts;
 	const char *listen_key;
-	const char *log_level;
+	enum log_level log_level;
 	const char *mint_certificate;
 	const char *mint_gateway_ca;
 	const char *mint_key;

@@ -143,7 +143,6 @@ int
 main(int argc, char **argv)
 {
 	struct reputation r = {0};
-	enum log_level level = LOG_INFO_;
 	struct arena *a;
 	struct fault f;
 	int status = 2;
@@ -153,8 +152,7 @@ main(int argc, char **argv)
 		return 0;
 	a = arena_new();
 	if (read_settings(&r, argc, argv, a, &f)) {
-		log_level_of(r.settings.log_level, &level);
-		log_init(&r.log, PROGRAM, level);
+		log_init(&r.log, PROGRAM, r.settings.log_level);
 		status = run(&r);
 	} else {
 		fprintf(stderr, PROGRAM ": %s\n", f.why);

@@ -16,7 +16,7 @@ SETTING_DURATION("close.grace", S, close_grace, "1m",
     "How long after midnight UTC a day is closed: what gateways still hold may come in."),
 SETTING_STRING("database.url", S, database_url, "",
     "Postgres, as the role assay_reputation: direct, never through a pooler (the leader holds a session's lock)."),
-SETTING_STRING("log.level", S, log_level, "info",
+SETTING_LEVEL("log.level", S, log_level, "info",
     "debug, info, warn or error."),
 #ifdef ASSAY_TEST_BUILD
 SETTING_STRING("now", S, now, "",

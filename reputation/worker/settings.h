@@ -11,7 +11,7 @@ struct reputation_settings {
 	int64_t batch_rows;
 	int64_t close_grace;
 	const char *database_url;
-	const char *log_level;
+	enum log_level log_level;
 	const char *now;
 	int64_t partitions_ahead;
 	bool recompute;

@@ -78,7 +78,8 @@ describe("assay-provider", () => {
 
 	test("a settings file is held to the table that printed it", async () => {
 		for (const [program, before] of [["assay-provider", ["doctor"]],
-			["assay-gateway", []], ["assay-auth", []]]) {
+			["assay-gateway", []], ["assay-auth", []],
+			["assay-reputation", []]]) {
 			const command = path.join(BUILD, program);
 			const text = await run(command, ["--settings-example"]);
 			assert.match(text, /^log\.level = info$/m, program);
@@ -89,6 +90,11 @@ describe("assay-provider", () => {
 				"--config", file]).then(() => "",
 				(error) => error.message);
 			assert.match(said, /conf:\d+: there is no such setting/,
+				program);
+			const loud = await run(command, [...before,
+				"--log.level=loud"]).then(() => "",
+				(error) => error.message);
+			assert.match(loud, /log\.level.*must be debug, info, warn/,
 				program);
 		}
 	});
