@@ -62,41 +62,54 @@ find_in_database(const struct judging *j, const char *name,
 	return true;
 }
 
-/* The report's own first: it is what was judged by then. */
+/* The caller's own first: a report may bring a list from before a key was
+ * revoked, and may say of it what it likes; its word on when that was fetched
+ * goes no further than now. */
 static bool
 find(const struct judging *j, const char *name, struct collateral_item *out,
-    struct fault *f)
+    size_t *reported, struct fault *f)
 {
 	const struct collateral in_report = {.items = j->report->collateral,
 	    .count = j->report->collateral_count};
-	const struct collateral_item *item = collateral_find(&in_report, name);
+	const struct collateral_item *item;
 
 	out->name = NULL;
-	if (item != NULL) {
-		*out = *item;
+	if (!find_in_folder(j, name, out, f) ||
+	    (out->name == NULL && !find_in_database(j, name, out, f)))
+		return false;
+	item = out->name == NULL ? collateral_find(&in_report, name) : NULL;
+	if (item == NULL)
 		return true;
-	}
-	return find_in_folder(j, name, out, f) &&
-	       (out->name != NULL || find_in_database(j, name, out, f));
+	*out = *item;
+	if (out->fetched_at > j->now_ms)
+		out->fetched_at = j->now_ms;
+	(*reported)++;
+	return true;
 }
 
+struct collected {
+	struct collateral_item items[EVIDENCE_NEEDS_MAX];
+	size_t count;
+	size_t reported; /* of them the report's own */
+};
+
 static bool
-collect(const struct judging *j, const json_t *bundle,
-    struct collateral_item items[EVIDENCE_NEEDS_MAX], size_t *count,
+collect(const struct judging *j, const json_t *bundle, struct collected *out,
     struct fault *f)
 {
 	const char *names[EVIDENCE_NEEDS_MAX];
 	struct fault unread = {0};
 	size_t wanted = 0;
 
-	*count = 0;
+	out->count = out->reported = 0;
 	/* Evidence that cannot be read is refused later, for its reason. */
 	if (!evidence_needs(j->arena, bundle, names, &wanted, &unread))
 		return true;
 	for (size_t i = 0; i < wanted; i++) {
-		if (!find(j, names[i], &items[*count], f))
+		if (!find(j, names[i], &out->items[out->count], &out->reported,
+			f))
 			return false;
-		*count += items[*count].name != NULL;
+		out->count += out->items[out->count].name != NULL;
 	}
 	return true;
 }
@@ -119,10 +132,20 @@ bound_of(const struct judging *j, const struct report_node *n,
 /* What only the caller can know: the question that was asked, and where the
  * connection ends. */
 static void
-say_unknown(
-    const struct judging *j, const struct report_node *n, struct verdict *v)
+say_unknown(const struct judging *j, const struct report_node *n,
+    size_t reported, struct verdict *v)
 {
 	struct bytes said = n->bound.tls_spki_sha256;
+
+	if (reported > 0)
+		verdict_unknown(v,
+		    (struct check){"report.collateral_age", SOURCE_PROVIDER,
+			CODE_STALE,
+			verdict_format(v,
+			    "%zu pieces came with the report, fetched when it "
+			    "says",
+			    reported),
+			"your own (--collateral, --database)"});
 
 	if (said.len > 0 && j->tls_spki.len == 0)
 		verdict_unknown(
@@ -138,19 +161,21 @@ say_unknown(
 
 static void
 judge_by(const struct judging *j, const struct report_node *n,
-    const struct policy *policy, const struct collateral *collateral,
+    const struct policy *policy, const struct collected *have,
     struct verdict *v, struct evidence_facts *facts)
 {
+	const struct collateral collateral = {
+	    .items = have->items, .count = have->count};
 	struct evidence_bound room;
 	struct examination x = {.policy = policy,
 	    .anchors = j->anchors,
-	    .collateral = collateral,
+	    .collateral = &collateral,
 	    .bound = bound_of(j, n, &room),
 	    .now_ms = j->now_ms};
 
 	verdict_init(v, j->arena, j->now_ms);
 	evidence_judge(&x, n->bundle, v);
-	say_unknown(j, n, v);
+	say_unknown(j, n, have->reported, v);
 	*facts = x.facts;
 }
 
@@ -158,16 +183,15 @@ bool
 judge_node(const struct judging *j, const struct report_node *n,
     struct verdict *v, struct evidence_facts *out, struct fault *f)
 {
-	struct collateral_item items[EVIDENCE_NEEDS_MAX];
-	struct collateral collateral = {.items = items};
 	struct evidence_facts facts;
+	struct collected have;
 	struct verdict one;
 
 	verdict_init(v, j->arena, j->now_ms);
-	if (!collect(j, n->bundle, items, &collateral.count, f))
+	if (!collect(j, n->bundle, &have, f))
 		return false;
 	for (size_t i = 0; i < j->policies->count; i++) {
-		judge_by(j, n, j->policies->at[i], &collateral, &one, &facts);
+		judge_by(j, n, j->policies->at[i], &have, &one, &facts);
 		if (i > 0 && one.outcome != VERDICT_VERIFIED &&
 		    one.count <= v->count)
 			continue;

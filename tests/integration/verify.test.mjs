@@ -327,6 +327,31 @@ test("a TLS key that the evidence binds is held to the connection's",
 			["gateway", "model 0"]);
 	});
 
+test("collateral of the caller's own goes before the report's", { skip },
+	() => {
+		const plain = { ...read("services/venice-20260610.json") };
+		const body = fs.readFileSync(path.join(VECTORS, TCB));
+		const carried = (bytes) => write("carried.json", {
+			gateway_attestation: null, model_attestations: [plain],
+			collateral: { "tdx/tcb/90c06f000000": {
+				base64: bytes.toString("base64"),
+				fetched_at: "2999-01-01T00:00:00Z" } } });
+		const alone = (report, ...more) => judged("verify", report,
+			"--policy", file("policy.json"), ...AT, ...more);
+		const age = ({ nodes: [{ checks }] }) => checks.find(({ name }) =>
+			name === "report.collateral_age")?.result;
+
+		const own = alone(carried(body));
+		assert.equal(own.verdict, "verified");
+		assert.equal(age(own), "unknown");
+		// What the report brings is not looked at where the caller has some.
+		const rotten = Buffer.from("{}");
+		assert.notEqual(alone(carried(rotten)).status, 0);
+		const mine = alone(carried(rotten), ...collateral);
+		assert.equal(mine.verdict, "verified");
+		assert.equal(age(mine), undefined);
+	});
+
 test("the active policy and kept collateral judge alike", { skip }, async () => {
 	const postgres = await Postgres.start();
 	const database = ["--database", postgres.url()];
