@@ -30,7 +30,7 @@ enum reputation_statement {
 	DB_ALL_DUE,
 	DB_PARTITIONS, /* $1 today, $2 days ahead */
 	DB_FORGET,     /* $1 today */
-	DB_REBUILD,    /* $1 log or minutes, $2 today */
+	DB_REBUILD,    /* $1 log or minutes, $2 its last day */
 	DB_STATEMENTS
 };
 

@@ -247,13 +247,12 @@ begin_days(struct ticker *t, int64_t next, int64_t now_ms, struct fault *f)
 	return t->has_begun;
 }
 
-/* *day: whose events may be counted now. */
+/* The first day that is not closed, which may be one to come. */
 static bool
-close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
+find_next(struct ticker *t, int64_t now_ms, int64_t *next, struct fault *f)
 {
-	int64_t today = tier_day(now_ms), next;
 	struct arena *a = arena_new();
-	const char *text = scorer_day(today, a);
+	const char *text = scorer_day(tier_day(now_ms), a);
 	struct pg_rows *rows;
 	char stamp[32];
 	int64_t ms;
@@ -264,11 +263,20 @@ close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
 		    stamp, sizeof(stamp), "%sT00:00:00Z", pg_text(rows, 0, 0));
 		ok = time_of_rfc3339(text_of(stamp), &ms) ||
 		     fault_set(f, FAULT_INTERNAL, "no day: %s", stamp);
-		next = ok ? tier_day(ms) : 0;
+		*next = ok ? tier_day(ms) : 0;
 		pg_rows_free(&rows);
 	}
 	arena_free(&a);
-	ok = ok && begin_days(t, next, now_ms, f);
+	return ok && begin_days(t, *next, now_ms, f);
+}
+
+/* *day: whose events may be counted now. */
+static bool
+close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
+{
+	int64_t today = tier_day(now_ms), next;
+	bool ok = find_next(t, now_ms, &next, f);
+
 	while (ok && next < today &&
 	       now_ms >= (next + 1) * DAY_MS + t->settings->close_grace)
 		ok = close_day(t, next++, now_ms, f);
@@ -360,13 +368,14 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 	return true;
 }
 
-/* On one snapshot: what is noted meanwhile stays for the next tick. */
+/* On one snapshot: what is noted meanwhile stays for the next tick, and so
+ * does what is of a day after the one to be closed next. */
 static bool
-rebuild(struct ticker *t, int64_t today, struct fault *f)
+rebuild(struct ticker *t, int64_t day, struct fault *f)
 {
 	struct arena *a = arena_new();
 	const char *params[] = {
-	    t->settings->recompute_from, scorer_day(today, a)};
+	    t->settings->recompute_from, scorer_day(day, a)};
 	bool ok;
 
 	ok = pg_session_run(t->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", 0,
@@ -381,6 +390,7 @@ bool
 ticker_recompute(struct ticker *t, int64_t now_ms, struct fault *f)
 {
 	struct scorer_moment m = {.now_ms = now_ms, .day = tier_day(now_ms)};
+	int64_t next;
 
 	if (!lead(t, f))
 		return fail(t);
@@ -389,7 +399,11 @@ ticker_recompute(struct ticker *t, int64_t now_ms, struct fault *f)
 		return fault_set(f, FAULT_CONFLICT,
 		    "another assay-reputation leads; stop it first");
 	}
-	return (rebuild(t, m.day, f) && score_all(t, &m, f)) || fail(t);
+	if (!find_next(t, now_ms, &next, f) || !rebuild(t, next, f))
+		return fail(t);
+	if (next < m.day)
+		m.day = next;
+	return score_all(t, &m, f) || fail(t);
 }
 
 struct ticker *
