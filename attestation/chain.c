@@ -198,7 +198,7 @@ certificate_read_pem(struct text pem, X509 **out, struct fault *f)
 	return true;
 }
 
-static bool
+bool
 time_of_asn1(const ASN1_TIME *t, int64_t *ms)
 {
 	struct tm tm;

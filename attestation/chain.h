@@ -28,6 +28,8 @@ struct window {
 #define WINDOW_ALWAYS ((struct window){INT64_MIN, INT64_MAX})
 struct window window_meet(struct window a, struct window b);
 bool window_holds(struct window w, int64_t now_ms);
+/* Unix ms; false for NULL or what is no time. */
+bool time_of_asn1(const ASN1_TIME *t, int64_t *ms);
 
 /* Leaf first. A plain value that owns its certificates: chain_free clears. */
 struct chain {

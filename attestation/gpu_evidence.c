@@ -31,6 +31,7 @@ struct session {
 	struct verdict *v;
 	struct nvidia_rules rules;
 	struct bytes lists[REVOCATION_LISTS_MAX];
+	struct revocation_answer answers[REVOCATION_ANSWERS_MAX];
 	struct rims rims;
 };
 
@@ -42,10 +43,32 @@ nonce_of(const struct examination *x)
 	return bytes_of(x->facts.nonce, sizeof(x->facts.nonce));
 }
 
+/* Lists and answers of the collateral, whatever chains they are of. */
+static void
+revocation_gather(struct session *s, const struct collateral *c)
+{
+	struct revocation *r = &s->rules.revocation;
+
+	r->lists = s->lists;
+	r->answers = s->answers;
+	for (size_t i = 0; c != NULL && i < c->count; i++) {
+		const struct collateral_item *one = &c->items[i];
+
+		if (strncmp(one->name, "nvidia/crl/", 11) == 0 &&
+		    r->count < REVOCATION_LISTS_MAX)
+			s->lists[r->count++] = one->body;
+		else if (strncmp(one->name, OCSP_NAME_PREFIX,
+			     strlen(OCSP_NAME_PREFIX)) == 0 &&
+			 r->answer_count < REVOCATION_ANSWERS_MAX)
+			s->answers[r->answer_count++] =
+			    (struct revocation_answer){one->name, one->body};
+	}
+}
+
 static void
 session_start(struct session *s, struct examination *x, struct verdict *v)
 {
-	const struct collateral *c = x->collateral;
+	struct revocation *r = &s->rules.revocation;
 
 	memset(s, 0, sizeof(*s));
 	s->x = x;
@@ -53,16 +76,11 @@ session_start(struct session *s, struct examination *x, struct verdict *v)
 	s->rules.anchors = x->anchors;
 	s->rules.now_ms = x->now_ms;
 	s->rules.nonce = nonce_of(x);
-	s->rules.kept = c != NULL ? c->nvidia : NULL;
-	s->rules.revocation.lists = s->lists;
-	s->rules.revocation.required = x->policy->revocation;
-	s->rules.revocation.allow_hold = x->policy->nvidia.allow_hold;
-	for (size_t i = 0; c != NULL && i < c->count; i++) {
-		if (strncmp(c->items[i].name, "nvidia/crl/", 11) != 0 ||
-		    s->rules.revocation.count == REVOCATION_LISTS_MAX)
-			continue;
-		s->lists[s->rules.revocation.count++] = c->items[i].body;
-	}
+	s->rules.kept = x->collateral != NULL ? x->collateral->nvidia : NULL;
+	r->required = x->policy->revocation;
+	r->allow_hold = x->policy->nvidia.allow_hold;
+	r->answer_age_s = x->policy->max_collateral_age_s;
+	revocation_gather(s, x->collateral);
 }
 
 /* The service answers with JSON that holds the manifest in base64; a file may
@@ -88,8 +106,12 @@ static const struct rim *
 rim_fetch(struct session *s, const char *id, const char *check)
 {
 	const struct collateral_item *item;
-	const struct revocation lists = {
-	    .lists = s->lists, .count = s->rules.revocation.count};
+	const struct revocation *all = &s->rules.revocation;
+	const struct revocation lists = {.lists = all->lists,
+	    .count = all->count,
+	    .answers = all->answers,
+	    .answer_count = all->answer_count,
+	    .answer_age_s = all->answer_age_s};
 	const struct rim_rules rules = {s->x->anchors, &lists, s->x->now_ms};
 	struct arena *a = s->v->arena;
 	struct rim *rim = arena_alloc(a, sizeof(*rim));
@@ -350,6 +372,16 @@ need(const char *name, const char **out, size_t *count)
 }
 
 static void
+chain_needs(struct arena *a, struct text chain, const char **out, size_t *count)
+{
+	const char *names[CHAIN_MAX];
+	size_t n = nvidia_answer_names(a, chain, names);
+
+	for (size_t i = 0; i < n; i++)
+		need(names[i], out, count);
+}
+
+static void
 device_needs(struct arena *a, const struct nvidia_device *d, const char **out,
     size_t *count)
 {
@@ -391,6 +423,7 @@ gpu_needs(struct arena *a, const json_t *item, const char **out, size_t *count,
 		    !nvidia_device_peek(k, evidence, chain, d, f))
 			return false;
 		device_needs(a, d, out, count);
+		chain_needs(a, chain, out, count);
 	}
 	return true;
 }

@@ -57,6 +57,16 @@ kept_digest(const struct nvidia_rules *r, struct text pem, uint8_t out[32])
 		sha256(r->revocation.lists[i], one);
 		EVP_DigestUpdate(c, one, sizeof(one));
 	}
+	for (size_t i = 0; i < r->revocation.answer_count; i++) {
+		sha256(r->revocation.answers[i].body, one);
+		EVP_DigestUpdate(c, one, sizeof(one));
+		sha256(bytes_of(r->revocation.answers[i].name,
+			   strlen(r->revocation.answers[i].name)),
+		    one);
+		EVP_DigestUpdate(c, one, sizeof(one));
+	}
+	EVP_DigestUpdate(
+	    c, &r->revocation.answer_age_s, sizeof(r->revocation.answer_age_s));
 	one[0] = r->revocation.required;
 	one[1] = r->revocation.allow_hold;
 	EVP_DigestUpdate(c, one, 2);
@@ -114,7 +124,7 @@ revocation_judge(struct verdict *v, const struct nvidia_rules *r,
 	struct fault f = {0};
 	bool ok;
 
-	if (lists.count == 0 && !lists.required) {
+	if (lists.count == 0 && lists.answer_count == 0 && !lists.required) {
 		verdict_unknown(
 		    v, (struct check){"nvidia.revocation", SOURCE_VERIFIER,
 			   CODE_MISSING, "no revocation list at hand", NULL});
@@ -556,4 +566,26 @@ nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
 		    switch_count, once),
 		verdict_format(
 		    v, "the %u that the GPUs name", g != NULL ? g->pdis : 0)});
+}
+
+size_t
+nvidia_answer_names(
+    struct arena *a, struct text chain_pem, const char *out[CHAIN_MAX])
+{
+	struct chain c = {.count = 0};
+	struct fault f;
+	size_t count = 0;
+
+	if (!chain_read_pem(chain_pem, &c, &f))
+		return 0;
+	for (size_t i = 0; i + 1 < c.count; i++) {
+		const char *name = NULL;
+
+		if (ocsp_is_offered(c.at[i]))
+			name = ocsp_name(a, c.at[i], c.at[i + 1]);
+		if (name != NULL)
+			out[count++] = name;
+	}
+	chain_free(&c);
+	return count;
 }

@@ -71,6 +71,11 @@ bool nvidia_device_judge(struct verdict *v, const struct nvidia_rules *r,
 bool nvidia_device_peek(enum nvidia_kind kind, struct bytes evidence,
     struct text chain_pem, struct nvidia_device *out, struct fault *f);
 
+/* The names of the OCSP answers (ocsp.h) that a chain's certificates offer;
+ * how many, and none for a chain that cannot be read. */
+size_t nvidia_answer_names(
+    struct arena *a, struct text chain_pem, const char *out[CHAIN_MAX]);
+
 /* The names of the manifests for a device, as NVIDIA's service knows them, in
  * the arena; NULL where the report lacks what makes the name. A switch has no
  * driver manifest. */

@@ -7,6 +7,7 @@
 #include "attestation/revocation.h"
 
 #include <openssl/x509v3.h>
+#include <string.h>
 
 /* RFC 5280 5.3.1: certificateHold is 6. */
 static bool
@@ -53,52 +54,135 @@ list_clears(
 	    "certificate '%s' is on its issuer's revocation list", name);
 }
 
+/* What is known of each issuer's certificate, by the issuer's place. */
+struct inquiry {
+	const struct revocation *r;
+	const struct chain *c;
+	int64_t now_ms;
+	struct window *window;
+	bool answered[CHAIN_MAX];	 /* by a valid answer */
+	bool listed[CHAIN_MAX];		 /* by a valid list */
+	struct fault refused[CHAIN_MAX]; /* why an answer does not count */
+};
+
+/* A list that came too late is no loss where an answer is at hand. */
+static bool
+list_stands(struct inquiry *q, X509_CRL *list, size_t i, struct fault *f)
+{
+	struct window own;
+
+	if (!crl_verify(list, q->c->at[i], q->now_ms, &own, f))
+		return f->kind == FAULT_STALE && q->answered[i] &&
+		       list_clears(list, q->c->at[i - 1], q->r, f);
+	if (!list_clears(list, q->c->at[i - 1], q->r, f))
+		return false;
+	*q->window = window_meet(*q->window, own);
+	q->listed[i] = true;
+	return true;
+}
+
 /* One list against the chain: finds its issuer, if it is there at all. */
 static bool
-list_judge(struct bytes raw, const struct revocation *r, const struct chain *c,
-    int64_t now_ms, struct window *window, bool covered[CHAIN_MAX],
-    struct fault *f)
+list_judge(struct inquiry *q, struct bytes raw, struct fault *f)
 {
 	X509_CRL *list = NULL;
 	bool ok = true;
 
 	if (!crl_read(raw, &list, f))
 		return false;
-	for (size_t i = 1; ok && i < c->count; i++) {
-		struct window own;
-
+	for (size_t i = 1; ok && i < q->c->count; i++)
 		if (X509_NAME_cmp(X509_CRL_get_issuer(list),
-			X509_get_subject_name(c->at[i])) != 0)
-			continue;
-		ok = crl_verify(list, c->at[i], now_ms, &own, f) &&
-		     list_clears(list, c->at[i - 1], r, f);
-		if (ok)
-			*window = window_meet(*window, own);
-		covered[i] = ok;
-	}
+			X509_get_subject_name(q->c->at[i])) == 0)
+			ok = list_stands(q, list, i, f);
 	X509_CRL_free(list);
 	return ok;
+}
+
+static const struct revocation_answer *
+answer_find(const struct revocation *r, const char *name)
+{
+	for (size_t i = 0; name != NULL && i < r->answer_count; i++)
+		if (strcmp(r->answers[i].name, name) == 0)
+			return &r->answers[i];
+	return NULL;
+}
+
+/* The answer about the certificate below issuer i. Only "revoked" ends the
+ * matter; any other fault waits for what a list says. */
+static bool
+answer_judge(struct inquiry *q, struct arena *a, size_t i, struct fault *f)
+{
+	const struct ocsp_rules rules = {
+	    q->now_ms, q->r->answer_age_s, q->r->allow_hold};
+	X509 *subject = q->c->at[i - 1], *issuer = q->c->at[i];
+	const struct revocation_answer *answer =
+	    answer_find(q->r, ocsp_name(a, subject, issuer));
+	struct window own;
+
+	if (answer == NULL)
+		return true;
+	if (ocsp_verify(
+		answer->body, subject, issuer, &rules, &own, &q->refused[i])) {
+		*q->window = window_meet(*q->window, own);
+		q->answered[i] = true;
+	} else if (q->refused[i].kind == FAULT_REVOKED) {
+		*f = q->refused[i];
+		return false;
+	}
+	return true;
+}
+
+static bool
+answers_judge(struct inquiry *q, struct fault *f)
+{
+	struct arena *a;
+	bool ok = true;
+
+	if (q->r->answer_count == 0)
+		return true;
+	a = arena_new();
+	for (size_t i = 1; ok && i < q->c->count; i++)
+		ok = answer_judge(q, a, i, f);
+	arena_free(&a);
+	return ok;
+}
+
+static bool
+all_covered(const struct inquiry *q, struct fault *f)
+{
+	for (size_t level = 0; level + 1 < q->c->count; level++) {
+		size_t i = q->c->count - 1 - level;
+
+		if (q->answered[i] || q->listed[i])
+			continue;
+		if (q->refused[i].kind != FAULT_NONE) {
+			*f = q->refused[i];
+			return false;
+		}
+		if (q->r->required && level < q->r->levels)
+			return fault_set(f, FAULT_NOT_FOUND,
+			    "no revocation list of issuer %zu below the "
+			    "anchor, and no OCSP answer by it",
+			    level);
+	}
+	return true;
 }
 
 bool
 revocation_check(const struct revocation *r, const struct chain *c,
     int64_t now_ms, struct window *window, struct fault *f)
 {
-	bool covered[CHAIN_MAX] = {false};
+	struct inquiry q = {.r = r, .c = c, .now_ms = now_ms, .window = window};
 
-	if (r->count > REVOCATION_LISTS_MAX)
-		return fault_set(
-		    f, FAULT_LIMIT, "%zu revocation lists", r->count);
+	if (r->count > REVOCATION_LISTS_MAX ||
+	    r->answer_count > REVOCATION_ANSWERS_MAX)
+		return fault_set(f, FAULT_LIMIT,
+		    "%zu revocation lists and %zu OCSP answers", r->count,
+		    r->answer_count);
+	if (!answers_judge(&q, f))
+		return false;
 	for (size_t i = 0; i < r->count; i++)
-		if (!list_judge(r->lists[i], r, c, now_ms, window, covered, f))
+		if (!list_judge(&q, r->lists[i], f))
 			return false;
-	if (!r->required)
-		return true;
-	for (size_t n = 0; n < r->levels && n + 1 < c->count; n++)
-		if (!covered[c->count - 1 - n])
-			return fault_set(f, FAULT_NOT_FOUND,
-			    "no revocation list of issuer %zu below the "
-			    "anchor",
-			    n);
-	return true;
+	return all_covered(&q, f);
 }

@@ -461,11 +461,20 @@ on_fetched(void *arg, const struct http_answer *answer, const struct fault *f)
 static void
 seek_step(struct entry *e)
 {
-	struct http_outgoing o = {
-	    .method = "GET", .path = e->plan.url[e->step]};
+	const struct collateral_plan *p = &e->plan;
+	struct http_outgoing o = {.method = "GET", .path = p->url[e->step]};
 
+	if (p->question.len > 0) {
+		o.method = "POST";
+		http_fields_add(
+		    &o.fields, e->arena, "content-type", p->question_type);
+		o.body = evbuffer_new();
+		evbuffer_add(o.body, p->question.at, p->question.len);
+	}
 	e->question = fetch_ask(e->all->fetch, &o, COLLATERAL_BODY_MAX,
 	    e->all->settings.within_ms, on_fetched, e);
+	if (o.body != NULL)
+		evbuffer_free(o.body);
 }
 
 static void

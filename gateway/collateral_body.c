@@ -11,6 +11,7 @@
 #include "attestation/cert.h"
 #include "attestation/chain.h"
 #include "attestation/eat.h"
+#include "attestation/ocsp.h"
 #include "attestation/tdx_collateral.h"
 #include "base/json.h"
 
@@ -134,6 +135,8 @@ body_read(struct arena *a, const char *name, struct bytes body,
 		return tdx_read(a, body, next_update, f);
 	if (begins(name, "amd/crl/") || begins(name, "nvidia/crl/"))
 		return list_read(body, next_update, f);
+	if (begins(name, OCSP_NAME_PREFIX))
+		return ocsp_peek(body, next_update, f);
 	if (begins(name, "amd/chain/"))
 		return chain_read(a, body, f);
 	if (begins(name, "amd/vcek/"))

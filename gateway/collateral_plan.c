@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See collateral_plan.h. Paths are those of Intel's PCS v4, AMD's KDS v1 and
- * NVIDIA's RIM and attestation services.
+ * NVIDIA's RIM and attestation services; OCSP by POST (RFC 6960 appendix A).
  */
 #include "gateway/collateral_plan.h"
 
 #include <string.h>
 
+#include "attestation/ocsp.h"
 #include "attestation/tdx_collateral.h"
 #include "base/codec.h"
 #include "base/json.h"
@@ -169,6 +170,22 @@ plan_nvidia(struct arena *a, const struct collateral_urls *u, const char *name,
 	return true;
 }
 
+/* The responder is the configured one, whatever the certificate says. */
+static bool
+plan_ocsp(struct arena *a, const struct collateral_urls *u, const char *name,
+    struct collateral_plan *out)
+{
+	struct fault f;
+
+	if (u->nvidia_ocsp == NULL || after(name, OCSP_NAME_PREFIX) == NULL ||
+	    !ocsp_question(a, name, &out->question, &f))
+		return false;
+	out->question_type = "application/ocsp-request";
+	out->url[0] = u->nvidia_ocsp;
+	out->count = 1;
+	return true;
+}
+
 bool
 collateral_plan_make(struct arena *a, const struct collateral_urls *u,
     const char *name, struct collateral_plan *out, struct fault *f)
@@ -180,7 +197,7 @@ collateral_plan_make(struct arena *a, const struct collateral_urls *u,
 		return unsourced(name, f);
 	return (fmspc != NULL && plan_tdx(a, u, fmspc, out)) ||
 	       plan_amd(a, u, name, out) || plan_nvidia(a, u, name, out) ||
-	       unsourced(name, f);
+	       plan_ocsp(a, u, name, out) || unsourced(name, f);
 }
 
 /* --------------------------------------------------------------- assembling */

@@ -17,12 +17,13 @@
 
 /* Base URLs without a trailing slash; NULL: never asked. */
 struct collateral_urls {
-	const char *pcs;	/* Intel's service or a PCCS: TCB, PCK CRL */
-	const char *root_crl;	/* whole URL of Intel's root CRL */
-	const char *kds;	/* AMD's key distribution service */
-	const char *nvidia_crl; /* folder of NVIDIA's revocation lists */
-	const char *rim;	/* NVIDIA's manifests */
-	const char *nras;	/* NVIDIA's attestation service: its keys */
+	const char *pcs;	 /* Intel's service or a PCCS: TCB, PCK CRL */
+	const char *root_crl;	 /* whole URL of Intel's root CRL */
+	const char *kds;	 /* AMD's key distribution service */
+	const char *nvidia_crl;	 /* folder of NVIDIA's revocation lists */
+	const char *nvidia_ocsp; /* whole URL of NVIDIA's OCSP responder */
+	const char *rim;	 /* NVIDIA's manifests */
+	const char *nras;	 /* NVIDIA's attestation service: its keys */
 };
 
 struct collateral_plan {
@@ -31,6 +32,8 @@ struct collateral_plan {
 	/* One after another until the first that answers (a certificate whose
 	 * product the name does not tell); otherwise all are needed. */
 	bool is_choice;
+	struct bytes question; /* to be posted; empty: what is there is got */
+	const char *question_type;
 };
 
 /* Letters, digits, '.', '_', '-' and single '/' between parts that do not

@@ -213,6 +213,7 @@ open_verifications(struct worker *w, struct fault *f)
 		.root_crl = url_or_none(s->attestation_pcs_root),
 		.kds = url_or_none(s->attestation_kds),
 		.nvidia_crl = url_or_none(s->attestation_nvidia_crl),
+		.nvidia_ocsp = url_or_none(s->attestation_nvidia_ocsp),
 		.rim = url_or_none(s->attestation_rim),
 		.nras = url_or_none(s->attestation_nras)},
 	    .refresh_ms = s->attestation_refresh,

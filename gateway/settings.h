@@ -15,6 +15,7 @@ struct settings {
 	const char *attestation_kds;
 	const char *attestation_nras;
 	const char *attestation_nvidia_crl;
+	const char *attestation_nvidia_ocsp;
 	const char *attestation_pcs;
 	const char *attestation_pcs_root;
 	int64_t attestation_refresh;

@@ -18,10 +18,11 @@ extern int64_t forge_now; /* Unix seconds */
 
 /* What `forge collateral` is asked for. */
 struct publication {
-	bool revoked; /* the last authority or the device is on its list */
-	bool stale;   /* the lists are past their update */
-	bool old;     /* the platform has become OutOfDate */
-	int64_t next; /* next update of lists, Unix seconds */
+	bool revoked;  /* the last authority or the device is on its list */
+	bool answered; /* an OCSP answer alone calls an authority revoked */
+	bool stale;    /* the lists are past their update */
+	bool old;      /* the platform has become OutOfDate */
+	int64_t next;  /* next update of lists, Unix seconds */
 };
 
 /* Files of the folder; any failure ends the program. */
@@ -43,7 +44,8 @@ struct roots {
 void forge_snp_new(const char *folder, struct roots *r);
 void forge_snp_publish(const char *folder, const struct publication *p);
 void forge_snp_report(const char *folder, int argc, char **argv);
-void forge_gpu_new(const char *folder, struct roots *r);
+/* ocsp: the authorities' certificates name a responder. */
+void forge_gpu_new(const char *folder, bool ocsp, struct roots *r);
 void forge_gpu_publish(const char *folder, const struct publication *p);
 void forge_gpu_report(const char *folder, int argc, char **argv);
 void forge_apple_new(const char *folder, struct roots *r);

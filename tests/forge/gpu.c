@@ -6,6 +6,7 @@
 #include "tests/forge/forge.h"
 
 #include "tests/unit/attestation_gpu_forge.h"
+#include "tests/unit/attestation_ocsp_forge.h"
 
 enum { GPUS = 2, KEPT = LEVELS - 1 + GPUS + 2 + 2 };
 
@@ -54,8 +55,23 @@ load(struct farm *f, const char *folder)
 	xmlSecOpenSSLInit();
 }
 
+/* With OCSP, those whose issuers publish: the two below the root. */
 static void
-make(struct farm *f)
+make_authority(struct machine *m, int i, const char *name, bool ocsp)
+{
+	struct forge_wish w = {
+	    .name = name, .curve = "P-384", .ca = true, .serial = 10 + i};
+
+	if (ocsp && (i == IDENTITY || i == PROVISIONER)) {
+		w.extension[0].oid = "1.3.6.1.5.5.7.1.1";
+		w.extension[0].value =
+		    bytes_of(forge_responder, sizeof(forge_responder));
+	}
+	forge(&m->device[i], i == ROOT ? NULL : &m->device[i + 1], &w);
+}
+
+static void
+make(struct farm *f, bool ocsp)
 {
 	static const char *const names[] = {[BROM] = "GH100 A01 GSP BROM",
 	    [PROVISIONER] = "Provisioner",
@@ -64,11 +80,7 @@ make(struct farm *f)
 	struct machine *m = &f->m;
 
 	for (int i = ROOT; i > LEAF; i--)
-		forge(&m->device[i], i == ROOT ? NULL : &m->device[i + 1],
-		    &(struct forge_wish){.name = names[i],
-			.curve = "P-384",
-			.ca = true,
-			.serial = 10 + i});
+		make_authority(m, i, names[i], ocsp);
 	for (int i = 0; i < GPUS; i++)
 		leaf_make(m, &f->leaf[i]);
 	forge(&m->rim[1], NULL,
@@ -94,7 +106,7 @@ root(struct roots *r, const struct forged *one)
 }
 
 void
-forge_gpu_new(const char *folder, struct roots *r)
+forge_gpu_new(const char *folder, bool ocsp, struct roots *r)
 {
 	struct farm f;
 	struct forged *all[KEPT];
@@ -102,7 +114,7 @@ forge_gpu_new(const char *folder, struct roots *r)
 
 	memset(&f, 0, sizeof(f));
 	f.m.a = arena_new();
-	make(&f);
+	make(&f, ocsp);
 	members(&f, all);
 	for (size_t i = 0; i < KEPT; i++)
 		kept[i] = all[i];
@@ -165,6 +177,25 @@ publish_nras(struct farm *f, const char *folder)
 	    forged_der(a, f->nras[1].x509));
 }
 
+/* What the responder says of an authority, named by its serial number. */
+static void
+publish_answer(
+    struct farm *f, const char *folder, int i, const struct publication *p)
+{
+	struct machine *m = &f->m;
+	bool revoked = p->answered && i == PROVISIONER;
+	const struct forge_answer wish = {.subject = &m->device[i],
+	    .issuer = &m->device[i + 1],
+	    .status =
+		revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD,
+	    .reason = -1,
+	    .until = p->next};
+
+	forge_write(m->a, folder,
+	    arena_printf(m->a, "parts/nvidia/ocsp/%02x", 10 + i),
+	    forge_answer(m->a, &wish));
+}
+
 void
 forge_gpu_publish(const char *folder, const struct publication *p)
 {
@@ -183,6 +214,8 @@ forge_gpu_publish(const char *folder, const struct publication *p)
 	forge_write(m->a, folder, "parts/nvidia/l2-gh100.crl",
 	    forge_list(m->a, &m->device[IDENTITY],
 		p->revoked ? 10 + PROVISIONER : 0, p->next));
+	publish_answer(&f, folder, IDENTITY, p);
+	publish_answer(&f, folder, PROVISIONER, p);
 	end(&f);
 }
 

@@ -4,16 +4,18 @@
  * TDX or an SNP platform, two GPUs, a Mac. Everything is made around the
  * time at which it runs.
  *
- *   forge new FOLDER
+ *   forge new FOLDER [ocsp]
  *	makes keys and certificates: root.pem (what a test build is told to
  *	trust) and sound collateral: for Intel's platform as a file in
  *	FOLDER/collateral/tdx/tcb, and below FOLDER/parts as the makers'
- *	services would answer.
- *   forge collateral FOLDER [sound | revoked | stale | old] [next=SECONDS]
+ *	services would answer; with ocsp, the GPUs' authorities have a
+ *	responder.
+ *   forge collateral FOLDER [sound | revoked | answered | stale | old]
+ *	[next=SECONDS]
  *	writes the collateral anew: the device's certificate on its list,
- *	lists past their update, a platform that has become OutOfDate; next
- *	is how far the next update is.
- *   forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
+ *	a GPU's authority revoked by an OCSP answer alone, lists past their
+ *update, a platform that has become OutOfDate; next is how far the next update
+ *is. forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
  *	[mrtd=HEX] [rtmr3=HEX]
  *	prints a quote in hex with those 64 bytes of report data.
  *   forge snp FOLDER HEX [debug] [measurement=HEX]
@@ -78,7 +80,7 @@ use_processor(struct platform *p)
 }
 
 static void
-save_roots(struct platform *p, const char *folder)
+save_roots(struct platform *p, const char *folder, bool ocsp)
 {
 	struct roots r = {.count = 0};
 	struct text pem;
@@ -87,7 +89,7 @@ save_roots(struct platform *p, const char *folder)
 	X509_up_ref(p->t.root.x509);
 	r.at[r.count++] = p->t.root;
 	forge_snp_new(folder, &r);
-	forge_gpu_new(folder, &r);
+	forge_gpu_new(folder, ocsp, &r);
 	forge_apple_new(folder, &r);
 	forge_must(r.count <= FORGE_ROOTS);
 	pem = forged_pem(p->t.a, r.at, r.count);
@@ -97,7 +99,7 @@ save_roots(struct platform *p, const char *folder)
 }
 
 static void
-make(struct platform *p, const char *folder)
+make(struct platform *p, const char *folder, bool ocsp)
 {
 	struct forged *all[7];
 	const struct forged *kept[7];
@@ -117,7 +119,7 @@ make(struct platform *p, const char *folder)
 	for (size_t i = 0; i < 7; i++)
 		kept[i] = all[i];
 	forge_save(folder, "tdx.pem", kept, 7);
-	save_roots(p, folder);
+	save_roots(p, folder, ocsp);
 }
 
 static void
@@ -230,6 +232,7 @@ collateral(struct platform *p, const char *folder, int argc, char **argv)
 		if (strncmp(argv[i], "next=", 5) == 0)
 			update = w.next = FORGE_NOW + atoll(argv[i] + 5);
 		w.revoked |= strcmp(argv[i], "revoked") == 0;
+		w.answered |= strcmp(argv[i], "answered") == 0;
 		w.old |= strcmp(argv[i], "old") == 0;
 		if (strcmp(argv[i], "stale") == 0)
 			w.next = FORGE_NOW - 3600;
@@ -281,7 +284,7 @@ of_intel(int argc, char **argv)
 	struct platform p;
 
 	if (strcmp(argv[1], "new") == 0) {
-		make(&p, argv[2]);
+		make(&p, argv[2], argc > 3 && strcmp(argv[3], "ocsp") == 0);
 		collateral(&p, argv[2], 0, NULL);
 	} else if (strcmp(argv[1], "collateral") == 0) {
 		load(&p, argv[2]);
@@ -310,7 +313,7 @@ main(int argc, char **argv)
 			others[i].run(argv[2], argc - 3, argv + 3);
 			return 0;
 		}
-	if ((argc == 3 && strcmp(argv[1], "new") == 0) ||
+	if ((argc >= 3 && argc <= 4 && strcmp(argv[1], "new") == 0) ||
 	    (argc >= 3 && strcmp(argv[1], "collateral") == 0) ||
 	    (argc >= 4 && strcmp(argv[1], "quote") == 0))
 		return of_intel(argc, argv);

@@ -8,18 +8,20 @@ import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { Assay, until } from "./harness.mjs";
 import { Makers } from "./lib/makers.mjs";
+import { bundle, gpuItem } from "./lib/machine.mjs";
 import { metric, prover, verdictIs, verdictOf } from "./lib/prover.mjs";
-import { TdxPlatform } from "./lib/tdx.mjs";
+import { TdxPlatform, reportData } from "./lib/tdx.mjs";
 
 const MODEL = "lovelace:sealed";
 const MRTD = "ab".repeat(48);
 const NAME = "tdx/tcb/c0ffee000001";
 const TCB = /\/tcb\?/;
 let assay, platform, makers, key, file;
+let version = 0; // of the policy
 
 before(async () => {
 	assay = await Assay.start();
-	platform = await TdxPlatform.make(assay.path("platform"));
+	platform = await TdxPlatform.make(assay.path("platform"), "ocsp");
 	makers = await Makers.start(platform.folder);
 	assay.closers.push(() => makers.close());
 	await restart();
@@ -27,12 +29,16 @@ before(async () => {
 	await assay.workspace("buyers");
 	file = await assay.pretend(MODEL, { tasks: ["chat"] });
 	key = await assay.key("buyers");
-	const policy = assay.path("policy.json");
-	fs.writeFileSync(policy, JSON.stringify({ version: 1, require: ["cpu"],
-		tdx: { mrtd: [MRTD] } }));
-	await assay.cli("policy", "set", policy);
+	await policy({ require: ["cpu"], tdx: { mrtd: [MRTD] } });
 });
 after(() => assay?.close());
+
+async function policy(members) {
+	const name = assay.path("policy.json");
+	fs.writeFileSync(name, JSON.stringify({ version: ++version,
+		...members }));
+	await assay.cli("policy", "set", name);
+}
 
 async function restart(more = {}) {
 	await assay.gateway.stop();
@@ -44,7 +50,7 @@ async function restart(more = {}) {
 async function forget(...published) {
 	await assay.gateway.stop();
 	await assay.postgres.query("delete from assay.collateral");
-	makers.mood("intel", undefined);
+	makers.moods = {};
 	makers.asked = [];
 	await platform.publish("sound", ...published);
 }
@@ -255,5 +261,69 @@ describe("what has ended", () => {
 		} finally {
 			await node.close();
 		}
+	});
+});
+
+describe("an OCSP responder", () => {
+	const LIKE = "nvidia/ocsp/%";
+	let node;
+
+	const failures = async () => (await assay.postgres.query("select"
+		+ " coalesce(failure, 'none') from operator.collateral where name"
+		+ ` like '${LIKE}' order by name`)).map(([one]) => one);
+
+	const machine = () => prover(assay, "sealed", MODEL, file,
+		async (facts) => bundle(facts, { kind: "tdx",
+			quote: await platform.quote(reportData(facts)) },
+		await gpuItem(platform, facts.nonce)));
+
+	before(async () => {
+		await policy({ require: ["cpu", "gpu"], tdx: { mrtd: [MRTD] },
+			nvidia: { gpus: 2 } });
+		await forget();
+		makers.mood("lists", "down");
+		await restart({ "attestation.refresh": "2s" });
+		node = await machine();
+	});
+	after(() => node?.close());
+
+	test("stands for lists that never came", async () => {
+		await verdictIs(assay, node.did, "ok");
+		assert.equal((await ask(node)).status, 200);
+		await until("both answers to be kept", async () =>
+			(await failures()).join() === "none,none");
+	});
+
+	test("that is down: what it said holds on", async () => {
+		makers.mood("ocsp", "down");
+		await until("the failures", async () =>
+			(await failures()).join() === "unavailable,unavailable");
+		assert.equal((await ask(node)).status, 200);
+		assert.equal((await verdictOf(assay, node.did)).reason, "ok");
+		makers.mood("ocsp", undefined);
+		await until("it to be over", async () =>
+			(await failures()).join() === "none,none");
+	});
+
+	test("that says what no list says: revoked", async () => {
+		makers.mood("lists", undefined);
+		await platform.publish("answered");
+		await verdictIs(assay, node.did, "revoked", "nvidia.revocation");
+		assert.deepEqual((await ask(node)).json.error.metadata.rejected,
+			{ revoked: 1 });
+		await platform.publish("sound");
+		await verdictIs(assay, node.did, "ok");
+	});
+
+	test("that never answered is not missed where lists are", async () => {
+		await node.close();
+		await forget();
+		makers.mood("ocsp", "down");
+		await restart();
+		node = await machine();
+		await verdictIs(assay, node.did, "ok");
+		await until("it to be asked", () =>
+			makers.asks(/\/ocsp$/).length > 0);
+		assert.deepEqual(await failures(), []);
 	});
 });

@@ -5,6 +5,7 @@
  * statement against its tunnel's key.
  */
 #include "tests/unit/attestation_gpu_forge.h"
+#include "tests/unit/attestation_ocsp_forge.h"
 
 #include "attestation/apple_evidence.h"
 #include "attestation/apple_mda.h"
@@ -275,6 +276,69 @@ needs_are_named(void **state)
 	json_free(&item);
 }
 
+/* Certificates that name a responder; what it says is then to be had. */
+static void
+answers_are_needed(void **state)
+{
+	static const int upper[] = {IDENTITY, PROVISIONER};
+	struct machine *m = *state;
+	struct forged kept[LEVELS];
+	const char *names[EVIDENCE_NEEDS_MAX];
+	struct text chain;
+	struct fault f = {0};
+	size_t count = 0;
+	json_t *item;
+	struct scene s;
+
+	memcpy(kept, m->device, sizeof(kept));
+	for (size_t i = 0; i < 2; i++)
+		forge(&m->device[upper[i]], &m->device[upper[i] + 1],
+		    &(struct forge_wish){.name = "authority",
+			.curve = "P-384",
+			.ca = true,
+			.serial = 10 + upper[i],
+			.extension = {{"1.3.6.1.5.5.7.1.1",
+			    bytes_of(
+				forge_responder, sizeof(forge_responder))}}});
+	forge(&m->device[BROM], &m->device[PROVISIONER],
+	    &(struct forge_wish){.name = "brom", .curve = "P-384", .ca = true});
+	leaf_make(m, &m->device[LEAF]);
+	chain = forged_pem(m->a, m->device, LEVELS);
+	item = gpu_item(gpu_entry(m, REPORT(m, plain), chain), NULL);
+	assert_true(gpu_needs(m->a, item, names, &count, &f));
+	assert_int_equal(count, 6);
+	scene_set(m, &s);
+	s.policy.nvidia.allow_no_rim = true;
+	for (size_t i = 0; i < 2; i++) {
+		int at = upper[1 - i];
+		const struct forge_answer wish = {.subject = &m->device[at],
+		    .issuer = &m->device[at + 1],
+		    .reason = -1};
+
+		assert_string_equal(
+		    names[4 + i], ocsp_name(m->a, m->device[at].x509,
+				      m->device[at + 1].x509));
+		assert_string_equal(ran(m, &s, &nvidia_verifier,
+					json_incref(item), CODE_MISSING),
+		    "nvidia.revocation");
+		put(&s, names[4 + i], forge_answer(m->a, &wish));
+	}
+	assert_string_equal(
+	    ran(m, &s, &nvidia_verifier, json_incref(item), CODE_OK), "");
+	s.x.facts.gpu = NULL;
+	/* Each under the other's name: an authority answers for itself. */
+	s.items[0].name = names[5];
+	s.items[1].name = names[4];
+	assert_string_equal(
+	    ran(m, &s, &nvidia_verifier, json_incref(item), CODE_UNTRUSTED),
+	    "nvidia.revocation");
+	json_free(&item);
+	for (int i = LEAF; i <= IDENTITY; i++) {
+		forged_free(&m->device[i]);
+		m->device[i] = kept[i];
+	}
+}
+
 /* SHA-384 over type, name and payload, as agents write it. */
 static void
 event_extend(
@@ -495,6 +559,7 @@ main(void)
 	    cmocka_unit_test(policy_of_gpus),
 	    cmocka_unit_test(switches_of_a_node),
 	    cmocka_unit_test(needs_are_named),
+	    cmocka_unit_test(answers_are_needed),
 	    cmocka_unit_test(workload_of_a_td),
 	    cmocka_unit_test(registers_of_another_td),
 	    cmocka_unit_test(a_mac_and_its_tunnel),

@@ -24,6 +24,7 @@ static const struct collateral_urls urls = {.pcs = "https://pcs",
     .root_crl = "https://root",
     .kds = "https://kds",
     .nvidia_crl = "https://crl",
+    .nvidia_ocsp = "https://ocsp",
     .rim = "https://rim",
     .nras = "https://nras"};
 
@@ -112,6 +113,39 @@ test_plans(void **state)
 	no_plan(&none, "nras/jwks");
 }
 
+#define HASH_HEX                                                               \
+	"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"     \
+	"00112233445566778899aabbccddeeff"
+
+/* A question by POST to the configured responder and nobody else. */
+static void
+test_question(void **state)
+{
+	static const char name[] =
+	    "nvidia/ocsp/" HASH_HEX "/" HASH_HEX "/0a0b0c";
+	static const struct collateral_urls none = {0};
+	struct arena *a = arena_new();
+	struct collateral_plan p;
+	struct fault f;
+
+	(void)state;
+	assert_true(collateral_plan_make(a, &urls, name, &p, &f));
+	assert_string_equal(p.url[0], "https://ocsp");
+	assert_string_equal(p.question_type, "application/ocsp-request");
+	assert_true(p.question.len > 5);
+	assert_memory_equal(
+	    p.question.at + p.question.len - 5, "\x02\x03\x0a\x0b\x0c", 5);
+	assert_true(
+	    collateral_plan_make(a, &urls, "nvidia/crl/l1-root", &p, &f));
+	assert_int_equal(p.question.len, 0);
+	no_plan(&none, name);
+	no_plan(&urls, "nvidia/ocsp/" HASH_HEX "/" HASH_HEX "/");
+	no_plan(&urls, "nvidia/ocsp/" HASH_HEX "/" HASH_HEX "/0A");
+	no_plan(&urls, "nvidia/ocsp/" HASH_HEX "/0a0b0c");
+	no_plan(&urls, "nvidia/ocsp/x");
+	arena_free(&a);
+}
+
 /* The list that is asked for is that of the certificate's issuer. */
 static void
 test_list_of_issuer(void **state)
@@ -145,6 +179,7 @@ test_forms(void **state)
 	    {"nvidia/rim/X", "<SoftwareIdentity/>", true},
 	    {"nvidia/rim/X", "{\"message\":\"no\"}", false},
 	    {"nvidia/crl/l1-root", "404", false},
+	    {"nvidia/ocsp/x", "<html>", false},
 	    {"amd/crl/Genoa/vcek", "<html>", false},
 	    {"amd/chain/Genoa/vcek", "-----BEGIN", false},
 	    {"amd/vcek/00/00", "0", false},
@@ -244,6 +279,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_plans),
+	    cmocka_unit_test(test_question),
 	    cmocka_unit_test(test_list_of_issuer),
 	    cmocka_unit_test(test_forms),
 	    cmocka_unit_test(test_incomplete_answers),

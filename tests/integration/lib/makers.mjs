@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The makers' collateral services as one HTTP server: Intel's PCS (or a PCCS),
-// AMD's KDS, NVIDIA's manifests, revocation lists and attestation service. What
+// AMD's KDS, NVIDIA's manifests, revocation lists, OCSP responder and attestation
+// service. What
 // it serves is read from a forged machine's folder at each request. A source may
 // be told to misbehave, and every question is written down.
 import { createPublicKey, X509Certificate } from "node:crypto";
@@ -28,10 +29,16 @@ const ROUTES = [
 		() => ({ file: "amd/vcek" })],
 	["nvidia", /^\/rim\/v1\/rim\/([A-Z0-9_.]+)$/,
 		([, id]) => ({ file: `rim/${id}` })],
-	["nvidia", /^\/crl\/([a-z0-9-]+)\.crl$/,
+	["lists", /^\/crl\/([a-z0-9-]+)\.crl$/,
 		([, name]) => ({ file: `nvidia/${name}.crl` })],
+	["ocsp", /^\/ocsp$/, (_, question) => ({ file: answerTo(question) })],
 	["nras", /^\/nras\/\.well-known\/jwks\.json$/, () => ({ jwks: true })],
 ];
+
+// A question ends with the serial number that it is about, here of one byte.
+const answerTo = ({ type, body }) =>
+	type === "application/ocsp-request" && body.at(-2) === 1
+		? `nvidia/ocsp/${body.subarray(-1).toString("hex")}` : "none";
 
 export class Makers {
 	static async start(folder) {
@@ -39,7 +46,9 @@ export class Makers {
 		self.parts = path.join(folder, "parts");
 		self.asked = [];
 		self.moods = {};
-		self.server = http.createServer((q, a) => self.#answer(q, a));
+		self.server = http.createServer(async (q, a) => self.#answer(q, a, {
+			type: q.headers["content-type"],
+			body: Buffer.concat(await q.toArray()) }));
 		await new Promise((resolve) =>
 			self.server.listen(0, "127.0.0.1", resolve));
 		self.url = `http://127.0.0.1:${self.server.address().port}`;
@@ -53,6 +62,7 @@ export class Makers {
 			"attestation.kds_url": `${this.url}/kds`,
 			"attestation.rim_url": `${this.url}/rim`,
 			"attestation.nvidia_crl_url": `${this.url}/crl`,
+			"attestation.nvidia_ocsp_url": `${this.url}/ocsp`,
 			"attestation.nras_url": `${this.url}/nras`,
 			"attestation.folder": "" };
 	}
@@ -80,7 +90,7 @@ export class Makers {
 					.toString("base64")] }] });
 	}
 
-	#answer(question, answer) {
+	#answer(question, answer, asked) {
 		this.asked.push({ url: question.url, at: Date.now() });
 		for (const [source, pattern, what] of ROUTES) {
 			const match = pattern.exec(question.url);
@@ -88,9 +98,9 @@ export class Makers {
 				continue;
 			const mood = this.moods[source];
 			if (mood)
-				this.#misbehave(mood, what(match), answer);
+				this.#misbehave(mood, what(match, asked), answer);
 			else
-				this.#give(what(match), answer);
+				this.#give(what(match, asked), answer);
 			return;
 		}
 		answer.writeHead(404).end("no such thing\n");

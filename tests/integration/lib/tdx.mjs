@@ -40,10 +40,10 @@ export function reportData({ nonce, did, spki, statement, key }) {
 }
 
 export class TdxPlatform {
-	static async make(folder) {
+	static async make(folder, ...words) {
 		const self = new this();
 		self.folder = folder;
-		await run(FORGE, ["new", folder]);
+		await run(FORGE, ["new", folder, ...words]);
 		self.root = path.join(folder, "root.pem");
 		self.collateral = path.join(folder, "collateral");
 		self.words = [];
