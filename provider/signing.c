@@ -15,8 +15,11 @@
 #include "base/crypto.h"
 #include "base/json.h"
 
-#define PLACES 128		     /* exchanges remembered */
-#define TAIL_MAX ((size_t)512 << 10) /* of each, bytes not yet hashed */
+#define PLACES 128 /* exchanges remembered */
+/* Of each answer's end, not yet hashed: more than a gateway's window and its
+ * buyer's backlog, so that what it has seen so far ends among these. */
+#define TAIL_LEAST ((size_t)512 << 10)
+#define TAIL_MOST (TAIL_LEAST + ((size_t)64 << 10))
 #define QUESTION_BYTES 4096
 
 struct place {
@@ -155,8 +158,8 @@ signing_add(struct signing x, struct evbuffer *data)
 			break;
 	}
 	len = evbuffer_get_length(p->tail);
-	if (len > TAIL_MAX)
-		fold(p, len - TAIL_MAX / 2);
+	if (len > TAIL_MOST)
+		fold(p, len - TAIL_LEAST);
 }
 
 void

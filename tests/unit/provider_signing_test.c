@@ -147,6 +147,28 @@ test_long(void **state)
 	end(&w);
 }
 
+/* Wherever an answer is cut, the gateway may still stand 512 KiB behind. */
+static void
+test_keeps_what_is_under_way(void **state)
+{
+	const size_t behind = (size_t)512 << 10;
+	static char block[40000];
+	struct world w;
+	struct signing x;
+
+	(void)state;
+	begin(&w);
+	x = exchange(&w, "one", "text/event-stream");
+	for (size_t all = sizeof(block); all < 8 * behind;
+	     all += sizeof(block)) {
+		add(x, block, sizeof(block));
+		if (all >= behind)
+			assert_true(signing_sign(
+			    w.all, "one", all - behind, &w.out, &w.f));
+	}
+	end(&w);
+}
+
 /* The oldest is forgotten; what still feeds it feeds nobody else. */
 static void
 test_is_bounded(void **state)
@@ -177,6 +199,7 @@ main(void)
 	    cmocka_unit_test(test_whole),
 	    cmocka_unit_test(test_part_of_a_stream),
 	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_keeps_what_is_under_way),
 	    cmocka_unit_test(test_is_bounded),
 	};
 
