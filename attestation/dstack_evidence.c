@@ -8,12 +8,14 @@
 #include "attestation/dstack_evidence.h"
 
 #include <string.h>
+#include <strings.h>
 
+#include "attestation/compose.h"
 #include "attestation/dstack.h"
 #include "base/codec.h"
 #include "base/json.h"
 
-enum { COMPOSE_MAX = 512 * 1024, IMAGES_MAX = 256, IMAGE_DIGEST = 64 };
+enum { COMPOSE_MAX = 512 * 1024 };
 
 static struct text
 hex_text(struct verdict *v, struct bytes b)
@@ -104,89 +106,101 @@ kms_judge(
 
 /* An image that is not named by digest may be another one tomorrow. */
 static bool
-image_judge(struct examination *x, struct verdict *v, struct text line)
+image_judge(struct examination *x, struct verdict *v, struct text image)
 {
-	static const char mark[] = "@sha256:";
-	const char *at = memmem(line.at, line.len, mark, sizeof(mark) - 1);
-	struct text digest = {NULL, 0};
+	static const char name[] = "dstack.image_digest";
+	struct text digest;
 
-	if (at != NULL) {
-		digest.at = at + sizeof(mark) - 1;
-		digest.len = line.len - (size_t)(digest.at - line.at);
-		if (digest.len > IMAGE_DIGEST)
-			digest.len = IMAGE_DIGEST;
-	}
-	return policy_check_text(v, &x->policy->image_digests,
-	    "dstack.image_digest", SOURCE_HARDWARE,
-	    digest.len == IMAGE_DIGEST ? digest : line);
+	if (!compose_image_digest(image, &digest))
+		return verdict_check(v, false,
+		    (struct check){name, SOURCE_HARDWARE, CODE_POLICY,
+			verdict_text(v, image), "name@sha256:digest"});
+	return policy_check_text(
+	    v, &x->policy->image_digests, name, SOURCE_HARDWARE, digest);
 }
 
-/* Whether the text begins with the key "image", quoted or not. */
-static bool
-is_image_key(struct text t)
-{
-	static const char word[] = "image";
-	size_t i = sizeof(word) - 1;
-
-	if (!text_starts_with(t, word))
-		return false;
-	while (i < t.len && strchr(" \"'", t.at[i]) != NULL)
-		i++;
-	return i < t.len && t.at[i] == ':';
-}
-
-/* Takes the next line off *file, without its indent and list marks. */
-static struct text
-line_take(struct text *file)
-{
-	const char *end = memchr(file->at, '\n', file->len);
-	struct text line = {
-	    file->at, end != NULL ? (size_t)(end - file->at) : file->len};
-	size_t used = line.len + (end != NULL);
-
-	file->at += used;
-	file->len -= used;
-	while (line.len > 0 && strchr(" \t-\"'", *line.at) != NULL) {
-		line.at++;
-		line.len--;
-	}
-	return line;
-}
-
-/* A key "image" that does not begin its line stands in a flow mapping, which
- * is not read here and therefore not accepted. */
-static bool
-hides_image(struct text line)
-{
-	for (size_t i = 1; i < line.len; i++)
-		if (is_image_key((struct text){line.at + i, line.len - i}))
-			return true;
-	return false;
-}
-
-/* Each line of the compose file whose key is "image". */
+/* Each image of the compose file, and that there is nothing else to run. */
 static bool
 images_judge(struct examination *x, struct verdict *v, struct text file)
 {
-	size_t images = 0;
-	bool ok = true, plain = true;
+	struct compose *c = arena_alloc(v->arena, sizeof(*c));
+	struct fault f = {0};
+	bool ok = compose_read(v->arena, file, c, &f);
 
-	while (file.len > 0 && images <= IMAGES_MAX) {
-		struct text line = line_take(&file);
+	if (!verdict_check_fault(v, ok, "dstack.images", SOURCE_VERIFIER, &f))
+		return false;
+	for (size_t i = 0; i < c->images; i++)
+		ok &= image_judge(x, v, c->image[i]);
+	return ok;
+}
 
-		plain &= !hides_image(line);
-		if (!is_image_key(line))
-			continue;
-		images++;
-		ok &= image_judge(x, v, line);
+/* Variables that the operator sets later and that choose another compose
+ * file, another project or another engine. */
+static bool
+steers_compose(const char *name)
+{
+	return name == NULL || strncasecmp(name, "COMPOSE_", 8) == 0 ||
+	       strncasecmp(name, "DOCKER_", 7) == 0;
+}
+
+static bool
+environment_check(const json_t *compose, struct fault *f)
+{
+	const json_t *list = json_object_get(compose, "allowed_envs");
+	const json_t *one;
+	size_t i;
+
+	if (list == NULL || json_is_null(list))
+		return true;
+	if (!json_is_array(list))
+		return fault_set(
+		    f, FAULT_INVALID, "allowed_envs is not an array");
+	json_array_foreach(list, i, one)
+	{
+		const char *name = json_string_value(one);
+
+		if (steers_compose(name))
+			return fault_set(f, FAULT_UNSUPPORTED,
+			    "the operator may set %.40s",
+			    name != NULL ? name : "what is no name");
 	}
-	return verdict_check(v, plain && images > 0 && images <= IMAGES_MAX,
-		   (struct check){"dstack.images", SOURCE_VERIFIER,
-		       plain ? CODE_MISSING : CODE_UNSUPPORTED,
-		       verdict_format(v, "%zu images%s", images,
-			   plain ? "" : " and a flow mapping"),
-		       "each on a line of its own, by digest"}) &&
-	       ok;
+	return true;
+}
+
+static bool
+script_check(const json_t *compose, const char *name, struct fault *f)
+{
+	const json_t *script = json_object_get(compose, name);
+
+	if (script == NULL || json_is_null(script) ||
+	    (json_is_string(script) && json_string_length(script) == 0))
+		return true;
+	return fault_set(f, FAULT_UNSUPPORTED,
+	    "%s runs outside every image; only compose_hashes can pin it",
+	    name);
+}
+
+/* Beside the compose file stands what runs before it or in its place. */
+static bool
+runner_check(struct examination *x, const json_t *compose, struct fault *f)
+{
+	static const char *const scripts[] = {
+	    "pre_launch_script", "init_script", "bash_script"};
+	const json_t *runner = json_object_get(compose, "runner");
+	const char *name = json_string_value(runner);
+
+	if (runner != NULL &&
+	    (name == NULL || strcmp(name, "docker-compose") != 0))
+		return fault_set(
+		    f, FAULT_UNSUPPORTED, "the runner is not docker-compose");
+	if (!environment_check(compose, f))
+		return false;
+	if (x->policy->dstack.compose_hashes.given)
+		return true;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(*scripts); i++)
+		if (!script_check(compose, scripts[i], f))
+			return false;
+	return true;
 }
 
 static bool
@@ -202,7 +216,8 @@ compose_images_judge(
 		return true;
 	ok = json_read(compose, COMPOSE_MAX, &o, &f) &&
 	     json_get_string(o, "docker_compose_file", COMPOSE_MAX, &file,
-		 FAULT_INVALID, &f);
+		 FAULT_INVALID, &f) &&
+	     runner_check(x, o, &f);
 	ok = verdict_check_fault(
 		 v, ok, "dstack.compose_file", SOURCE_VERIFIER, &f) &&
 	     images_judge(x, v, text_of(file));

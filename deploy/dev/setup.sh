@@ -8,8 +8,8 @@ packages=(
 	cmake cppcheck curl libcbor-dev libclang-rt-14-dev libcmocka-dev
 	libcurl4-openssl-dev libevent-dev libfuzzer-14-dev libhiredis-dev
 	libjansson-dev libjwt-dev libnghttp2-dev libpq-dev libsecp256k1-dev
-	libssl-dev libxmlsec1-dev ninja-build openssl pkg-config postgresql-15
-	redis-server shellcheck util-linux uthash-dev
+	libssl-dev libxmlsec1-dev libyaml-dev ninja-build openssl pkg-config
+	postgresql-15 redis-server shellcheck util-linux uthash-dev
 )
 node_wanted=22
 system_path=$PATH
