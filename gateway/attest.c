@@ -406,7 +406,8 @@ attest_verify(struct exchange *x)
 	struct trial *trial;
 	json_t *j = NULL;
 
-	if (json_read(exchange_body(x), REPORT_BODY_MAX, &j, &x->fault) &&
+	if (bench_has_room(x->house->trials, &x->fault) &&
+	    json_read(exchange_body(x), REPORT_BODY_MAX, &j, &x->fault) &&
 	    json_get_object(
 		j, "report", &report, FAULT_INVALID_REQUEST, &x->fault) &&
 	    json_get_object_or(

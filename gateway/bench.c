@@ -10,11 +10,14 @@
 #include <event2/buffer.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define WITHIN_MS 10000
+#define MEMORY_MOST ((rlim_t)512 << 20)
 #define VERDICT_MAX ((size_t)1 << 20)
 
 struct bench {
@@ -30,6 +33,48 @@ struct bench {
 };
 
 static void
+bound(int what, rlim_t most)
+{
+	struct rlimit l;
+
+	if (getrlimit(what, &l) != 0)
+		return;
+	if (l.rlim_max == RLIM_INFINITY || l.rlim_max > most)
+		l.rlim_max = most;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(what, &l);
+}
+
+/* What the worker maps by now, and as much again as a trial may want. */
+static void
+bound_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* which reserves far more than it uses */
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (file == NULL)
+		return;
+	if (fscanf(file, "%lu", &pages) == 1)
+		bound(RLIMIT_AS, (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) +
+				     MEMORY_MOST);
+	fclose(file);
+#endif
+}
+
+void
+bench_confine(int keep)
+{
+	bound_memory();
+	bound(RLIMIT_CPU, WITHIN_MS / 1000);
+	bound(RLIMIT_CORE, 0);
+	bound(RLIMIT_FSIZE, 0);
+	if (keep > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned)keep - 1, 0);
+	close_range((unsigned)keep + 1, ~0U, 0);
+}
+
+static void
 child(struct trial *t, int fd)
 {
 	const char *text;
@@ -37,6 +82,7 @@ child(struct trial *t, int fd)
 
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_IGN); /* the parent decides */
+	bench_confine(fd);
 	text = trial_judge(t);
 	for (len = strlen(text); len > 0;) {
 		ssize_t n = write(fd, text, len);
@@ -139,6 +185,14 @@ spawn(struct trial *t, int fds[2])
 	return pid;
 }
 
+bool
+bench_has_room(unsigned count, struct fault *f)
+{
+	return count < BENCH_MOST ||
+	       fault_set(f, FAULT_OVERLOADED,
+		   "%u reports are being judged already", count);
+}
+
 struct pending *
 bench_ask(struct loop *l, struct trial *t, unsigned *count,
     void (*fn)(void *arg, const char *json, const struct fault *f), void *arg,
@@ -148,11 +202,8 @@ bench_ask(struct loop *l, struct trial *t, unsigned *count,
 	int fds[2];
 	pid_t pid;
 
-	if (*count >= BENCH_MOST) {
-		fault_set(f, FAULT_OVERLOADED,
-		    "%u reports are being judged already", *count);
+	if (!bench_has_room(*count, f))
 		return NULL;
-	}
 	pid = spawn(t, fds);
 	if (pid < 0) {
 		fault_set(f, FAULT_SYSTEM, "no child: %s", strerror(errno));

@@ -12,6 +12,13 @@
 
 #define BENCH_MOST 4 /* at once in a worker */
 
+/* OVERLOADED where as many are under way as may be. */
+bool bench_has_room(unsigned count, struct fault *f);
+
+/* In the child: nothing of the worker's is left open but the standard streams
+ * and `keep`, and what it may use has bounds. */
+void bench_confine(int keep);
+
 /* *count is how many are under way, and kept here. The trial is borrowed for
  * this call. NULL and OVERLOADED or SYSTEM where it cannot be tried; otherwise
  * fn gets the verdict, which lives until it returns, or the fault. */

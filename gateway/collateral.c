@@ -556,15 +556,40 @@ collaterals_find(struct collaterals *c, const char *const *names, size_t count,
 	return found;
 }
 
-uint64_t
-collaterals_generation(struct collaterals *c, const char *name)
+/* The entry that holds this name's bytes, or NULL. */
+static const struct entry *
+held(const struct collaterals *c, const char *name)
 {
 	const struct entry *e;
 
 	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link))
 		if (strcmp(e->name, name) == 0)
-			return e->body != NULL ? e->generation : 0;
-	return 0;
+			return e->body != NULL ? e : NULL;
+	return NULL;
+}
+
+size_t
+collaterals_peek(const struct collaterals *c, const char *const *names,
+    size_t count, struct collateral_item *out)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct entry *e = held(c, names[i]);
+
+		if (e != NULL)
+			out[found++] = (struct collateral_item){
+			    e->name, bytes_of(e->body, e->len), e->fetched_at};
+	}
+	return found;
+}
+
+uint64_t
+collaterals_generation(struct collaterals *c, const char *name)
+{
+	const struct entry *e = held(c, name);
+
+	return e != NULL ? e->generation : 0;
 }
 
 /* Ahead of need: what is in use and has grown old. */

@@ -44,6 +44,11 @@ void collaterals_free(struct collaterals **c);
 size_t collaterals_find(struct collaterals *c, const char *const *names,
     size_t count, struct collateral_item *out);
 
+/* Those that are held, and nothing more: no seek, no new entry, no use noted.
+ * For names that a buyer or a provider's answer to a buyer made up. */
+size_t collaterals_peek(const struct collaterals *c, const char *const *names,
+    size_t count, struct collateral_item *out);
+
 /* Changes whenever the bytes under this name do; 0: none are held. */
 uint64_t collaterals_generation(struct collaterals *c, const char *name);
 

@@ -111,7 +111,7 @@ trial_prepare(const struct verification_means *m, const json_t *report,
 	t->x.collateral = &t->collateral;
 	if (evidence_needs(a, t->evidence, names, &count, &none))
 		t->collateral.count =
-		    collaterals_find(m->collaterals, names, count, t->items);
+		    collaterals_peek(m->collaterals, names, count, t->items);
 	*out = t;
 	return true;
 }
@@ -159,7 +159,7 @@ trial_collateral(const struct verification_means *m, const json_t *evidence,
 	if (m->collaterals == NULL ||
 	    !evidence_needs(a, evidence, names, &count, &none))
 		return;
-	found = collaterals_find(m->collaterals, names, count, items);
+	found = collaterals_peek(m->collaterals, names, count, items);
 	for (size_t i = 0; i < found; i++)
 		if (json_object_get(into, items[i].name) == NULL)
 			json_object_set_new(

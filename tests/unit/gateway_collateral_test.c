@@ -255,6 +255,9 @@ test_folder(void **state)
 	assert_true(file_write(path, "{}", 2, 0600, &f));
 	p = pg_new(loop, &pg, &log);
 	c = collaterals_new(loop, p, NULL, &s, on_nothing, NULL, &log);
+	/* A buyer's names bring nothing in, and make no entry. */
+	assert_int_equal(collaterals_peek(c, names, 3, items), 0);
+	assert_int_equal(collaterals_peek(c, names, 3, items), 0);
 	assert_int_equal(collaterals_find(c, names, 3, items), 1);
 	assert_string_equal(items[0].name, "nras/jwks");
 	assert_int_equal(items[0].body.len, 2);
@@ -264,7 +267,9 @@ test_folder(void **state)
 	assert_true(folder_make(path, 0700, &f));
 	snprintf(path, sizeof(path), "%s/tdx/tcb/c0ffee000001", folder);
 	assert_true(file_write(path, "x", 1, 0600, &f));
+	assert_int_equal(collaterals_peek(c, names, 3, items), 1);
 	assert_int_equal(collaterals_find(c, names, 3, items), 2);
+	assert_int_equal(collaterals_peek(c, names, 3, items), 2);
 	collaterals_free(&c);
 	assert_null(c);
 	pg_free(&p);
