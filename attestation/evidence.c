@@ -251,11 +251,28 @@ check_report_data(
 		verdict_hex(v, bytes_of(wanted, REPORT_DATA))});
 }
 
+/* The sender chooses the form; a lesser one would let it hand on what another
+ * machine says to anybody who asks. */
+static bool
+check_form(struct examination *x, const struct bundle *b, struct verdict *v)
+{
+	const struct policy_texts *l = x->bindings;
+
+	return l == NULL || policy_texts_have(l, text_of(b->binding)) ||
+	       verdict_check(v, false,
+		   (struct check){"binding.form", SOURCE_PROVIDER, CODE_BINDING,
+		       verdict_text(v, text_of(b->binding)),
+		       l->count == 1 ? verdict_text(v, text_of(l->at[0]))
+				     : "a form that the policy names"});
+}
+
 static bool
 check_binding(struct examination *x, const struct bundle *b, struct verdict *v)
 {
 	struct bytes nonce = bytes_of(x->facts.nonce, 32);
 
+	if (!check_form(x, b, v))
+		return false;
 	if (x->bound == NULL) {
 		verdict_unknown(
 		    v, (struct check){"binding.report_data", SOURCE_VERIFIER,

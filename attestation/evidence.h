@@ -40,6 +40,7 @@
  *                          is of the Processor CA and not the Platform CA
  *   "amd/crl/<Product>/<vcek|vlek>", "amd/chain/<Product>/<vcek|vlek>",
  *   "amd/vcek/<hwid hex>/<tcb hex>", "nvidia/crl/<name>",
+ *   "nvidia/ocsp/<issuer's name>/<issuer's key>/<serial>" (ocsp.h),
  *   "nvidia/rim/<id>", "nras/jwks" */
 struct collateral_item {
 	const char *name;
@@ -101,6 +102,9 @@ struct examination {
 	const struct anchors *anchors;
 	const struct collateral *collateral;
 	const struct evidence_bound *bound;
+	/* Forms of binding that are accepted; NULL: every known one. The
+	 * sender names the form, and some cover less than the tunnel. */
+	const struct policy_texts *bindings;
 	int64_t now_ms;
 	struct evidence_facts facts;
 };

@@ -158,6 +158,7 @@ static const struct section sections[] = {
 };
 
 static const struct field top_fields[] = {
+	{"bindings",             F_TEXTS, AT(bindings), 0, 0},
 	{"image_digests",        F_TEXTS, AT(image_digests), 0, 0},
 	{"kms_roots",            F_TEXTS, AT(kms_roots), 0, 0},
 	{"max_collateral_age_s", F_INT,   AT(max_collateral_age_s),
@@ -172,6 +173,7 @@ static const struct field top_fields[] = {
 static const char *const snp_product_names[SNP_PRODUCTS] = {
     [SNP_MILAN] = "Milan", [SNP_GENOA] = "Genoa", [SNP_TURIN] = "Turin"};
 static const char *const up_to_date[] = {"UpToDate"};
+static const char *const assay_form[] = {"assay"};
 static const char *const default_modes[] = {"SPT", "PPCIE"};
 static const char *const nras_issuer[] = {
     "https://nras.attestation.nvidia.com"};
@@ -186,6 +188,7 @@ policy_defaults(void)
 	p.revocation = true;
 	p.max_collateral_age_s = 30LL * 86400;
 	p.max_verdict_age_s = 3600;
+	p.bindings = (struct policy_texts){true, 1, assay_form};
 	p.tdx.accept_status = (struct policy_texts){true, 1, up_to_date};
 	p.tdx.allow_pks = true;
 	p.snp.allow_smt = p.snp.allow_vlek = p.snp.allow_provisional = true;
@@ -476,6 +479,21 @@ statuses_known(const struct policy_texts *l, struct fault *f)
 }
 
 static bool
+bindings_known(const struct policy_texts *l, struct fault *f)
+{
+	static const char *const known[] = {"assay", "dstack", "dstack-tls"};
+	const struct policy_texts all = {true, COUNT(known), known};
+	size_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (!policy_texts_have(&all, text_of(l->at[i])))
+			return fault_set(f, FAULT_INVALID,
+			    "policy: bindings: %.40s is no known form",
+			    l->at[i]);
+	return true;
+}
+
+static bool
 products_known(const struct policy_snp *s, struct fault *f)
 {
 	const struct policy_texts all = {true, SNP_PRODUCTS, snp_product_names};
@@ -543,7 +561,7 @@ contradiction_free(const struct policy *p, struct fault *f)
 	bool pinned;
 
 	if (!sections_agree(p, f) || !statuses_known(&t->accept_status, f) ||
-	    !products_known(s, f))
+	    !bindings_known(&p->bindings, f) || !products_known(s, f))
 		return false;
 	pinned = p->workloads.given || t->mrtd.given || t->mrconfigid.given ||
 		 t->rtmr[1].given || t->rtmr[2].given || t->rtmr[3].given ||

@@ -163,6 +163,9 @@ struct policy {
 	struct policy_texts image_digests;
 	struct policy_texts kms_roots;
 	struct policy_texts signing_addresses;
+	/* Forms of report data that open the tier for a tunnel; default:
+	 * assay alone, the one that covers all of it. */
+	struct policy_texts bindings;
 	struct policy_tdx tdx;
 	struct policy_snp snp;
 	struct policy_nvidia nvidia;

@@ -156,6 +156,22 @@ is_not_verified(const struct facts *k)
 	       k->offer->provider->verified_until <= k->x->now_ms;
 }
 
+/* A private exchange goes only where verified evidence binds the key that
+ * signs it, on each way that may be taken. */
+static bool
+is_unbound(const struct facts *k)
+{
+	const struct offer_provider *p = k->offer->provider;
+
+	if (!k->x->query->needs_key)
+		return false;
+	for (size_t i = 0; i < p->source_count; i++) {
+		if (p->sources[i]->signing_address[0] == '\0')
+			return true;
+	}
+	return p->source_count == 0;
+}
+
 const char *
 offer_unverified(const struct offer *o)
 {
@@ -223,6 +239,7 @@ static const struct rule rules[] = {
 	{REJECT_QUANTIZATION,        is_other_quantization},
 	{REJECT_NOT_DIRECT,          is_not_direct},
 	{REJECT_NOT_VERIFIED,        is_not_verified},
+	{REJECT_UNBOUND_KEY,         is_unbound},
 	{REJECT_BELOW_TIER,          is_below_tier},
 	{REJECT_IN_DOUBT,            is_in_doubt},
 	{REJECT_OUTSIDE_WINDOW,      is_outside_window},

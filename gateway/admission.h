@@ -27,6 +27,7 @@
 	X(QUANTIZATION, "quantization_not_accepted")                           \
 	X(NOT_DIRECT, "no_direct_endpoint")                                    \
 	X(NOT_VERIFIED, "not_verified")                                        \
+	X(UNBOUND_KEY, "unbound_key")                                          \
 	X(BELOW_TIER, "below_min_tier")                                        \
 	X(IN_DOUBT, "fingerprint_in_doubt")                                    \
 	X(OUTSIDE_WINDOW, "outside_window")                                    \

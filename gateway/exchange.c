@@ -266,6 +266,7 @@ make_query(struct exchange *x)
 	x->has_query = query_make(&ask, x->arena, &x->query, &f);
 	if (!x->has_query)
 		return failed(x, &f);
+	x->query.needs_key = x->endpoint->is_private;
 	return is_direct ? KEPT : ROUTE;
 }
 

@@ -49,6 +49,7 @@ struct query {
 	bool is_direct;		/* handoff: buyer goes there itself */
 	enum tier min_tier;	/* TIER_NONE: none asked */
 	bool verified;
+	bool needs_key; /* verified evidence must bind the worker's key */
 	bool has_only; /* `only` was given, be it empty */
 	struct dids only, ignore, order;
 	struct dids quantizations; /* count 0: any */

@@ -248,6 +248,10 @@ nobody(const struct route_ask *ask, const struct route *r, struct fault *f)
 	if (furthest == REJECT_NOT_VERIFIED)
 		return fault_set(f, FAULT_NO_VERIFIED_PROVIDER,
 		    "no provider with fresh verified evidence serves this");
+	if (furthest == REJECT_UNBOUND_KEY)
+		return fault_set(f, FAULT_NO_VERIFIED_PROVIDER,
+		    "no provider whose evidence binds the key that would sign "
+		    "serves this");
 	if (furthest == REJECT_NOT_DIRECT)
 		return fault_set(f, FAULT_RUNTIME_UNREACHABLE,
 		    "no provider of the workspace can be reached directly");

@@ -342,7 +342,9 @@ write_row(struct hearing *h)
 	    .why = v->why,
 	    .renew_by = v->renew_by,
 	    .measurement = measurement(h),
-	    .signing_address = h->signing_address,
+	    .signing_address = h->proof->signing_address[0] != '\0'
+				   ? h->proof->signing_address
+				   : NULL,
 	    .policy_digest = h->x.policy->digest,
 	    .checks = json_write(h->arena, checks),
 	    .bound = bound_json(h),
@@ -395,6 +397,18 @@ renewal(int64_t now_ms, int64_t until)
 	return at < now_ms + RENEW_LEAST_MS ? now_ms + RENEW_LEAST_MS : at;
 }
 
+/* Without report data of a verified machine nothing ties the key, or what was
+ * measured, to this tunnel: both are then the provider's word alone. */
+static bool
+is_bound(const struct hearing *h)
+{
+	const struct claim *c =
+	    verdict_find(&h->verdict, "binding.report_data");
+
+	return h->x.facts.cpu && h->verdict.outcome == VERDICT_VERIFIED &&
+	       c != NULL && c->result == CLAIM_ASSERTED;
+}
+
 /* SHA-256 over MRTD and RTMR0-3, or over SNP's MEASUREMENT, in turn. */
 static void
 tell_bound(struct hearing *h, struct proof *p)
@@ -404,10 +418,10 @@ tell_bound(struct hearing *h, struct proof *p)
 	char hex[HEX_SIZE(32)];
 	uint8_t digest[32];
 
+	if (!is_bound(h))
+		return;
 	if (h->signing_address != NULL)
 		eip191_address_write(h->signing_key, p->signing_address);
-	if (!k->cpu)
-		return;
 	for (size_t i = 0; i < 4; i++)
 		parts[i + 1] = bytes_of(k->rtmr[i], 48);
 	if (!k->is_tdx)
@@ -463,6 +477,7 @@ verification_judge(struct verifications *all, struct proof *p,
 	h.x = (struct examination){.policy = all->policy,
 	    .anchors = all->anchors,
 	    .bound = &h.bound,
+	    .bindings = &all->policy->bindings,
 	    .now_ms = clock_unix_ms()};
 	verdict_init(&h.verdict, h.arena, h.x.now_ms);
 	judge(&h);

@@ -28,6 +28,7 @@ struct asked {
 	struct collateral collateral;
 	uint8_t nonce[32], statement[32], key[20];
 	struct evidence_bound bound;
+	const struct policy_texts *bindings; /* accepted; NULL: all */
 };
 
 static struct policy *
@@ -131,6 +132,7 @@ judge_json(struct asked *s, json_t *bundle, const struct evidence_bound *b)
 	    .anchors = s->forge.anchors,
 	    .collateral = &s->collateral,
 	    .bound = b,
+	    .bindings = s->bindings,
 	    .now_ms = FORGE_NOW_MS};
 	const char *text = tdx_forge_bundle(&s->forge);
 	struct verdict v;
@@ -258,6 +260,32 @@ test_dstack_forms(void **state)
 	    "binding.form");
 	s->bound.signing_key.len = 0;
 	refused(judge(s, "dstack", ""), VERDICT_FAILED, CODE_MISSING,
+	    "binding.form");
+}
+
+/* For a tunnel the policy says which forms count: the form assay alone, unless
+ * it names others. A form that covers a nonce and a key alone would let one
+ * hand on the quote of a service that answers anybody's nonce. */
+static void
+test_forms_of_a_tunnel(void **state)
+{
+	struct asked *s = *state;
+	struct binding_key k = {.len = 20};
+
+	s->bindings = &s->policy->bindings;
+	bind(s);
+	holds(judge(s, "assay", ""));
+	memcpy(k.at, s->key, 20);
+	binding_address(&k, s->nonce, s->forge.body + TDX_FORGE_REPORT_DATA);
+	refused(judge(s, "dstack", ""), VERDICT_FAILED, CODE_BINDING,
+	    "binding.form");
+	refused(judge(s, "dstack-tls", ""), VERDICT_FAILED, CODE_BINDING,
+	    "binding.form");
+	s->policy =
+	    policy_with(s->forge.a, ",\"bindings\":[\"assay\",\"dstack\"]");
+	s->bindings = &s->policy->bindings;
+	holds(judge(s, "dstack", ""));
+	refused(judge(s, "dstack-tls", ""), VERDICT_FAILED, CODE_BINDING,
 	    "binding.form");
 }
 
@@ -472,6 +500,7 @@ main(void)
 	    T(test_said),
 	    T(test_nonce),
 	    T(test_dstack_forms),
+	    T(test_forms_of_a_tunnel),
 	    T(test_unasked),
 	    T(test_refusals_pass_through),
 	    T(test_collateral),

@@ -170,6 +170,10 @@ test_strict_members(void **state)
 	    state, HEAD TDX ",\"debug\":true}", "policy: unknown member debug");
 	refused(state, HEAD "\"tdx\":{\"any_workload\":true,\"x\":1}}",
 	    "policy: unknown member tdx.x");
+	refused(state, HEAD TDX ",\"bindings\":[\"assay\",\"none\"]}",
+	    "policy: bindings: none is no known form");
+	refused(state, HEAD TDX ",\"bindings\":[]}",
+	    "policy: bindings is not a list of 1 to 1024 texts");
 	refused(state, HEAD TDX ",\"test_roots\":[\"x\"]}",
 	    "policy: unknown member test_roots");
 	refused(state, HEAD "\"tdx\":{\"mrtd\":[]}}",

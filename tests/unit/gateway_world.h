@@ -105,6 +105,7 @@ struct world_offer {
 	bool has_score;
 	bool source_drains;
 	bool is_remote;
+	bool is_bound;
 	struct offer_provider p;
 };
 
@@ -139,6 +140,8 @@ world_offer_word(struct world_offer *x, const char *word, const char *value)
 		x->p.is_in_doubt = true;
 	else if (strcmp(word, "verified") == 0)
 		x->p.verified_until = WORLD_NOW + atoi(value);
+	else if (strcmp(word, "bound") == 0)
+		x->is_bound = true;
 	else if (strcmp(word, "direct") == 0)
 		x->p.direct[0] = "https://127.0.0.1:8443";
 	else if (strcmp(word, "remote") == 0)
@@ -174,6 +177,8 @@ world_publish(struct world *w, const struct world_offer *x, const char *did)
 	offers_state(w->offers, s, &facts, 1);
 	s->is_draining = x->source_drains;
 	s->active = x->p.active;
+	if (x->is_bound)
+		offers_bind(s, "0x00", "");
 	s->provider->active = x->p.active;
 	s->provider->capacity = x->p.capacity;
 	s->provider->load = x->p.load;
@@ -242,6 +247,8 @@ world_query_word(struct world *w, const char *word, char *value)
 		return tier_of(text_of(value), &q->min_tier);
 	else if (strcmp(word, "verified") == 0)
 		q->verified = true;
+	else if (strcmp(word, "private") == 0)
+		q->verified = q->needs_key = true;
 	else if (strcmp(word, "direct") == 0)
 		q->is_direct = true;
 	else if (strcmp(word, "withdrawn") == 0)
