@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See canary.h. One at a time in a worker: claim, mint, ask, look up what is
- * known, judge, note. Each step asks one question; whatever fails leads back
- * to the clock.
+ * See canary.h. A worker claims as many that are due as it has room for, and at
+ * once again while more are; each goes its way alone: mint, ask, look up what
+ * is known, judge, note. Each step asks one question; whatever fails ends it.
  */
 #include "gateway/canary.h"
 
@@ -21,6 +21,7 @@
 #define ANSWER_MS 60000
 #define ANSWER_BYTES (256 * 1024)
 #define OFFERS_MOST 20000
+#define UNDER_WAY_MOST 8
 
 static const char *const results[] = {
     "agrees", "disagrees", "unknown", "no_logprobs", "failed"};
@@ -31,14 +32,24 @@ struct canaries {
 	struct log log;
 	int64_t period_ms; /* mean time between two of an offer */
 	struct timer *poll;
+	struct pending *claim;
+	bool has_more; /* due ones were left at the last claim */
+	struct metric *sent, *overdue;
+	struct canary *first;
+	size_t under_way;
+};
+
+/* One under way; all texts in the arena. */
+struct canary {
+	struct canaries *of;
+	struct canary *next;
+	struct arena *arena;
 	struct timer *patience;
 	struct pending *question;
-	struct metric *sent;
-	/* The one under way; all texts in the arena. */
-	struct arena *arena;
 	struct canary_due due;
 	const char *session, *artifact, *workspace;
 	char id[UUID_TEXT];
+	int64_t prompt;
 	struct http_call *call;
 	int status;
 	struct evbuffer *body;
@@ -49,30 +60,66 @@ struct canaries {
  */
 
 static void
-rest(struct canaries *x)
+rest(struct canaries *all)
 {
-	int64_t ms = x->period_ms / 8;
+	int64_t ms = all->period_ms / 8;
 
 	if (ms > POLL_MOST_MS)
 		ms = POLL_MOST_MS;
 	if (ms < POLL_LEAST_MS)
 		ms = POLL_LEAST_MS;
-	timer_stop(x->patience);
+	timer_start(all->poll, ms);
+}
+
+/* Off the call and the place it took. */
+static void
+let_go(struct canary *x)
+{
+	http_call_cancel(&x->call);
+	offers_finish(x->of->house->offers, x->session);
+}
+
+static void
+canary_free(struct canary *x)
+{
+	struct canary **at = &x->of->first;
+
+	while (*at != x)
+		at = &(*at)->next;
+	*at = x->next;
+	x->of->under_way--;
+	pending_cancel(&x->question);
+	if (x->call != NULL)
+		let_go(x);
+	timer_free(&x->patience);
+	evbuffer_free(x->body);
 	arena_free(&x->arena);
-	timer_start(x->poll, ms);
+	mem_free(x);
+}
+
+/* Its way is over. While others are due the next is claimed at once; on the
+ * clock's turn, since whoever ended this one may still hold it. */
+static void
+leave(struct canary *x)
+{
+	struct canaries *all = x->of;
+
+	canary_free(x);
+	if (all->has_more && all->claim == NULL)
+		timer_start(all->poll, 0);
 }
 
 /* It has been asked, and nothing can be said. */
 static void
-finish(struct canaries *x, enum result r, const char *why)
+finish(struct canary *x, enum result r, const char *why)
 {
-	metric_count(x->sent, r, 0, 0);
-	log_info(&x->log, "canary", LOG_STR("request_id", x->id),
+	metric_count(x->of->sent, r, 0, 0);
+	log_info(&x->of->log, "canary", LOG_STR("request_id", x->id),
 	    LOG_STR("did", x->due.offer.did),
 	    LOG_STR("task", x->due.offer.task),
 	    LOG_STR("model", x->due.offer.model), LOG_STR("result", results[r]),
 	    LOG_STR("why", why));
-	rest(x);
+	leave(x);
 }
 
 /* ---------------------------------------------------------------------- note
@@ -81,16 +128,17 @@ finish(struct canaries *x, enum result r, const char *why)
 static void
 on_noted(void *arg, const struct fault *f)
 {
-	struct canaries *x = arg;
+	struct canary *x = arg;
 
 	x->question = NULL;
 	if (f != NULL)
-		log_warn(&x->log, "canary_not_written", LOG_STR("why", f->why));
-	rest(x);
+		log_warn(
+		    &x->of->log, "canary_not_written", LOG_STR("why", f->why));
+	leave(x);
 }
 
 static json_t *
-answer_json(struct canaries *x, const struct canary_answer *a)
+answer_json(struct canary *x, const struct canary_answer *a)
 {
 	json_t *o = NULL;
 
@@ -100,7 +148,7 @@ answer_json(struct canaries *x, const struct canary_answer *a)
 
 /* What was found, for operators; both answers where they differ. */
 static const char *
-detail_of(struct canaries *x, const struct canary_finding *g,
+detail_of(struct canary *x, const struct canary_finding *g,
     const struct canary_known *known, size_t count)
 {
 	json_t *o = json_pack(
@@ -109,7 +157,7 @@ detail_of(struct canaries *x, const struct canary_finding *g,
 	    (json_int_t)g->others, "in_majority", (json_int_t)g->in_majority,
 	    "mean", g->measure.mean, "least", g->measure.least, "positions",
 	    (json_int_t)g->measure.positions, "diverged",
-	    g->measure.has_diverged, "seed", (json_int_t)x->due.seed);
+	    g->measure.has_diverged, "prompt", (json_int_t)x->prompt);
 	char *text;
 
 	for (size_t i = 0; g->verdict == CANARY_DISAGREES && i < count; i++) {
@@ -125,17 +173,17 @@ detail_of(struct canaries *x, const struct canary_finding *g,
 }
 
 static void
-note(struct canaries *x, const struct canary_finding *g, const char *detail)
+note(struct canary *x, const struct canary_finding *g, const char *detail)
 {
 	struct canary_note n = {.offer = x->due.offer,
 	    .artifact = x->artifact,
 	    .workspace = x->workspace,
-	    .seed = x->due.seed,
+	    .prompt = x->prompt,
 	    .verdict = g->verdict,
 	    .detail = detail,
 	    .answer = canary_write(&x->answer, x->arena)};
 
-	x->question = canary_db_note(x->house->pg, &n, on_noted, x);
+	x->question = canary_db_note(x->of->house->pg, &n, on_noted, x);
 }
 
 static void
@@ -145,7 +193,7 @@ on_known(void *arg, const struct canary_known *known, size_t count,
 	static const enum result result_of[] = {[CANARY_UNKNOWN] = UNKNOWN,
 	    [CANARY_AGREES] = AGREES,
 	    [CANARY_DISAGREES] = DISAGREES};
-	struct canaries *x = arg;
+	struct canary *x = arg;
 	struct canary_finding g;
 	const char *detail;
 
@@ -157,8 +205,8 @@ on_known(void *arg, const struct canary_known *known, size_t count,
 	g = canary_judge(
 	    &x->answer, x->due.offer.did, x->workspace, known, count);
 	detail = detail_of(x, &g, known, count);
-	metric_count(x->sent, result_of[g.verdict], 0, 0);
-	log_info(&x->log, "canary", LOG_STR("request_id", x->id),
+	metric_count(x->of->sent, result_of[g.verdict], 0, 0);
+	log_info(&x->of->log, "canary", LOG_STR("request_id", x->id),
 	    LOG_STR("did", x->due.offer.did),
 	    LOG_STR("task", x->due.offer.task),
 	    LOG_STR("model", x->due.offer.model),
@@ -173,7 +221,7 @@ on_known(void *arg, const struct canary_known *known, size_t count,
  */
 
 static void
-judge_answer(struct canaries *x)
+judge_answer(struct canary *x)
 {
 	size_t len = evbuffer_get_length(x->body);
 	const char *at = (const char *)evbuffer_pullup(x->body, -1);
@@ -189,31 +237,23 @@ judge_answer(struct canaries *x)
 		finish(x, NO_LOGPROBS, f.why);
 		return;
 	}
-	x->question = canary_db_known(
-	    x->house->pg, &x->due.offer, x->artifact, x->due.seed, on_known, x);
+	x->question = canary_db_known(x->of->house->pg, &x->due.offer,
+	    x->artifact, x->prompt, on_known, x);
 }
 
 static void
 on_head(void *arg, int status, const struct http_fields *fs)
 {
-	struct canaries *x = arg;
+	struct canary *x = arg;
 
 	(void)fs;
 	x->status = status;
 }
 
-/* Off the call and the place it took. */
-static void
-let_go(struct canaries *x)
-{
-	http_call_cancel(&x->call);
-	offers_finish(x->house->offers, x->session);
-}
-
 static void
 on_body(void *arg, struct evbuffer *data)
 {
-	struct canaries *x = arg;
+	struct canary *x = arg;
 	size_t len = evbuffer_get_length(data);
 
 	evbuffer_add_buffer(x->body, data);
@@ -228,7 +268,7 @@ on_body(void *arg, struct evbuffer *data)
 static void
 on_end(void *arg, const struct fault *f)
 {
-	struct canaries *x = arg;
+	struct canary *x = arg;
 
 	x->call = NULL;
 	let_go(x);
@@ -241,7 +281,7 @@ on_end(void *arg, const struct fault *f)
 static void
 on_impatient(void *arg)
 {
-	struct canaries *x = arg;
+	struct canary *x = arg;
 
 	let_go(x);
 	finish(x, FAILED, "no whole answer came in time");
@@ -251,8 +291,8 @@ static const struct http_events events = {on_head, on_body, on_end};
 
 /* As attempt.c composes a buyer's. */
 static void
-compose(struct canaries *x, const char *token, const char *path,
-    const char *body, struct http_outgoing *o)
+compose(struct canary *x, const char *token, const char *path, const char *body,
+    struct http_outgoing *o)
 {
 	struct arena *a = x->arena;
 	char trace[TRACEPARENT];
@@ -272,32 +312,51 @@ compose(struct canaries *x, const char *token, const char *path,
 	evbuffer_add(o->body, body, strlen(body));
 }
 
-static void
-ask(struct canaries *x, const char *token)
+static bool
+has_place(const struct offer_provider *p)
 {
-	const struct catalog *c = catalogs_now(x->house->catalogs);
+	double busy = p->active + p->load * p->capacity;
+
+	return p->capacity <= 1 ? busy <= 0 : busy + 1 < p->capacity;
+}
+
+/* False: what was claimed can not be asked any more. */
+static bool
+can_ask(const struct canary *x)
+{
+	const struct canary_offer *d = &x->due.offer;
+	const struct offer *o =
+	    offers_find(x->of->house->offers, d->did, d->task, d->model);
+
+	return o != NULL && has_place(o->provider);
+}
+
+static void
+ask(struct canary *x, const char *token)
+{
+	const struct house *h = x->of->house;
+	const struct canary_offer *d = &x->due.offer;
 	const struct catalog_task *task =
-	    catalog_task_find(c, text_of(x->due.offer.task));
-	struct path *p = presence_find(x->house->presence, x->session);
-	const char *body = canary_body(
-	    x->due.seed, x->due.offer.task, x->due.offer.model, x->arena);
+	    catalog_task_find(catalogs_now(h->catalogs), text_of(d->task));
+	struct path *p = presence_find(h->presence, x->session);
+	const char *body =
+	    canary_body(x->due.seed, d->task, d->model, x->arena);
 	struct http_outgoing o = {0};
 	struct fault f;
 
-	if (task == NULL || p == NULL || body == NULL) {
-		finish(x, FAILED, "the offer went while its handoff was made");
+	if (task == NULL || p == NULL || body == NULL || !can_ask(x)) {
+		finish(x, FAILED, "the offer or its free place went meanwhile");
 		return;
 	}
+	x->prompt = canary_prompt_id(body);
 	compose(x, token, task->path, body, &o);
-	x->status = 0;
-	evbuffer_drain(x->body, evbuffer_get_length(x->body));
 	x->call = path_call(p, &o, &events, x, &f);
 	evbuffer_free(o.body);
 	if (x->call == NULL) {
 		finish(x, FAILED, f.why);
 		return;
 	}
-	offers_begin(x->house->offers, x->session);
+	offers_begin(h->offers, x->session);
 	timer_start(x->patience, ANSWER_MS);
 }
 
@@ -307,7 +366,7 @@ ask(struct canaries *x, const char *token)
 static void
 on_handoff(void *arg, const struct handoff *h, const struct fault *f)
 {
-	struct canaries *x = arg;
+	struct canary *x = arg;
 
 	x->question = NULL;
 	if (h != NULL)
@@ -317,7 +376,7 @@ on_handoff(void *arg, const struct handoff *h, const struct fault *f)
 }
 
 static void
-mint(struct canaries *x)
+mint(struct canary *x)
 {
 	struct handoff_order o = {.aud = x->due.offer.did,
 	    .sub = x->due.account,
@@ -331,7 +390,7 @@ mint(struct canaries *x)
 	random_bytes(random, sizeof(random));
 	uuid_v7(clock_unix_ms(), random, x->id);
 	o.request_id = x->id;
-	x->question = mint_ask(x->house->mint, &o, MINT_MS, on_handoff, x);
+	x->question = mint_ask(x->of->house->mint, &o, MINT_MS, on_handoff, x);
 }
 
 /* ---------------------------------------------------------------------- claim
@@ -344,14 +403,6 @@ way_to(const struct offer *o)
 		if (o->sources[i]->is_local && !o->sources[i]->is_draining)
 			return o->sources[i];
 	return NULL;
-}
-
-static bool
-has_place(const struct offer_provider *p)
-{
-	double busy = p->active + p->load * p->capacity;
-
-	return p->capacity <= 1 ? busy <= 0 : busy + 1 < p->capacity;
 }
 
 /* What any buyer of the market could be served by now. */
@@ -390,11 +441,19 @@ list_offers(void *arg, const struct offer_provider *p)
 			    (struct canary_offer){p->did, o->task, o->model};
 }
 
-static void
-keep_due(
-    struct canaries *x, const struct canary_due *due, const struct offer *o)
+static struct canary *
+canary_new(
+    struct canaries *all, const struct canary_due *due, const struct offer *o)
 {
+	struct canary *x = mem_new(sizeof(*x));
+
+	x->of = all;
+	x->next = all->first;
+	all->first = x;
+	all->under_way++;
 	x->arena = arena_new();
+	x->patience = timer_new(all->house->loop, on_impatient, x);
+	x->body = evbuffer_new();
 	x->due = (struct canary_due){
 	    .offer = {arena_string(x->arena, due->offer.did),
 		arena_string(x->arena, due->offer.task),
@@ -405,45 +464,64 @@ keep_due(
 	x->session = arena_string(x->arena, way_to(o)->session);
 	x->artifact = arena_string(x->arena, o->artifact);
 	x->workspace = arena_string(x->arena, o->provider->workspace);
+	return x;
 }
 
 static void
-on_due(void *arg, const struct canary_due *due, const struct fault *f)
+start(struct canaries *all, const struct canary_due *due)
 {
-	struct canaries *x = arg;
-	const struct offer *o = NULL;
+	const struct offer *o = offers_find(all->house->offers, due->offer.did,
+	    due->offer.task, due->offer.model);
 
-	x->question = NULL;
+	if (o != NULL && may_ask(all, o))
+		mint(canary_new(all, due, o));
+}
+
+static void
+on_due(void *arg, const struct canary_due *due, size_t count, int64_t overdue,
+    const struct fault *f)
+{
+	struct canaries *all = arg;
+
+	all->claim = NULL;
+	all->has_more = overdue > 0;
 	if (f != NULL)
-		log_warn(&x->log, "canary_not_claimed", LOG_STR("why", f->why));
-	if (due != NULL)
-		o = offers_find(x->house->offers, due->offer.did,
-		    due->offer.task, due->offer.model);
-	if (o == NULL || !may_ask(x, o)) {
-		rest(x);
-		return;
-	}
-	keep_due(x, due, o);
-	mint(x);
+		log_warn(
+		    &all->log, "canary_not_claimed", LOG_STR("why", f->why));
+	else
+		metric_set(all->overdue, overdue, 0, 0, 0);
+	for (size_t i = 0; i < count; i++)
+		start(all, &due[i]);
+	/* Those that went meanwhile have left room. */
+	if (count > 0 && overdue > 0 && all->under_way < UNDER_WAY_MOST)
+		timer_start(all->poll, 0);
+	else
+		rest(all);
 }
 
 static void
 on_poll(void *arg)
 {
-	struct canaries *x = arg;
-	struct list l = {x, NULL, 0};
+	struct canaries *all = arg;
+	struct list l = {all, NULL, 0};
 
-	if (!pg_is_up(x->house->pg) || !mint_is_up(x->house->mint)) {
-		rest(x);
+	if (all->claim != NULL)
+		return;
+	if (!pg_is_up(all->house->pg) || !mint_is_up(all->house->mint) ||
+	    all->under_way >= UNDER_WAY_MOST) {
+		rest(all);
 		return;
 	}
 	l.at = mem_array(OFFERS_MOST, sizeof(*l.at));
-	offers_each(x->house->offers, list_offers, &l);
+	offers_each(all->house->offers, list_offers, &l);
 	if (l.count > 0)
-		x->question = canary_db_claim(
-		    x->house->pg, l.at, l.count, x->period_ms, on_due, x);
-	else
-		rest(x);
+		all->claim = canary_db_claim(all->house->pg, l.at, l.count,
+		    all->period_ms, UNDER_WAY_MOST - all->under_way, on_due,
+		    all);
+	else {
+		metric_set(all->overdue, 0, 0, 0, 0);
+		rest(all);
+	}
 	mem_free(l.at);
 }
 
@@ -452,38 +530,36 @@ canaries_new(const struct house *h)
 {
 	static const struct metric_label result = {
 	    "result", results, sizeof(results) / sizeof(*results)};
-	struct canaries *x;
+	struct canaries *all;
 
 	if (h->settings->canary_per_day == 0)
 		return NULL;
-	x = mem_new(sizeof(*x));
-	x->house = h;
-	x->log = h->log;
-	x->period_ms = DAY_MS / h->settings->canary_per_day;
-	x->sent = metric_counter(h->counters->all, "assay_canaries_total",
+	all = mem_new(sizeof(*all));
+	all->house = h;
+	all->log = h->log;
+	all->period_ms = DAY_MS / h->settings->canary_per_day;
+	all->sent = metric_counter(h->counters->all, "assay_canaries_total",
 	    "Requests of our own to look at providers, by what was found.",
 	    &result, 1);
-	x->body = evbuffer_new();
-	x->patience = timer_new(h->loop, on_impatient, x);
-	x->poll = timer_new(h->loop, on_poll, x);
-	rest(x);
-	return x;
+	all->overdue = metric_gauge(h->counters->all, "assay_canaries_overdue",
+	    "Offers that are due to be looked at and were not claimed yet.",
+	    NULL, 0);
+	all->poll = timer_new(h->loop, on_poll, all);
+	rest(all);
+	return all;
 }
 
 void
-canaries_free(struct canaries **xp)
+canaries_free(struct canaries **allp)
 {
-	struct canaries *x = *xp;
+	struct canaries *all = *allp;
 
-	if (x == NULL)
+	if (all == NULL)
 		return;
-	pending_cancel(&x->question);
-	if (x->call != NULL)
-		let_go(x);
-	timer_free(&x->poll);
-	timer_free(&x->patience);
-	evbuffer_free(x->body);
-	arena_free(&x->arena);
-	mem_free(x);
-	*xp = NULL;
+	pending_cancel(&all->claim);
+	while (all->first != NULL)
+		canary_free(all->first);
+	timer_free(&all->poll);
+	mem_free(all);
+	*allp = NULL;
 }

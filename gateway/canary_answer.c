@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/json.h"
 
 #define ANSWER_MAX (256 * 1024)
@@ -54,25 +55,39 @@ canary_body(int64_t seed, const char *task, const char *model, struct arena *a)
 {
 	uint64_t bits = (uint64_t)seed;
 	const char *prompt = prompt_of(bits, a);
-	json_int_t tokens = 16 + (json_int_t)((bits >> 24) % 17);
+	json_int_t tokens = 16 + (json_int_t)((bits >> 24) % 33);
 	json_int_t number = (json_int_t)((bits >> 32) % 100000);
+	json_int_t top = CANARY_TOP - (json_int_t)((bits >> 50) % 3);
 	json_t *o;
 	char *out;
 
 	if (strcmp(task, "chat") == 0)
-		o = json_pack("{s:s, s:[{s:s, s:s}], s:i, s:I, s:I, s:b, s:i}",
+		o = json_pack("{s:s, s:[{s:s, s:s}], s:i, s:I, s:b, s:I}",
 		    "model", model, "messages", "role", "user", "content",
-		    prompt, "temperature", 0, "max_tokens", tokens, "seed",
-		    number, "logprobs", 1, "top_logprobs", CANARY_TOP);
+		    prompt, "temperature", 0, "max_tokens", tokens, "logprobs",
+		    1, "top_logprobs", top);
 	else if (strcmp(task, "completion") == 0)
-		o = json_pack("{s:s, s:s, s:i, s:I, s:I, s:i}", "model", model,
+		o = json_pack("{s:s, s:s, s:i, s:I, s:I}", "model", model,
 		    "prompt", prompt, "temperature", 0, "max_tokens", tokens,
-		    "seed", number, "logprobs", CANARY_TOP);
+		    "logprobs", top);
 	else
 		return NULL;
+	if ((bits >> 55) % 2 == 0)
+		json_object_set_new(o, "seed", json_integer(number));
 	out = json_write(a, o);
 	json_free(&o);
 	return out;
+}
+
+int64_t
+canary_prompt_id(const char *body)
+{
+	uint8_t digest[32];
+	int64_t id;
+
+	sha256((struct bytes){(const uint8_t *)body, strlen(body)}, digest);
+	memcpy(&id, digest, sizeof(id));
+	return id;
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -311,7 +326,8 @@ choose_others(const struct canary_known *known, size_t count,
 	size_t n = 0;
 
 	for (size_t i = 0; i < count && n < CANARY_KNOWN_MAX; i++) {
-		bool is_new = strcmp(known[i].workspace, workspace) != 0;
+		bool is_new = known[i].has_tier &&
+			      strcmp(known[i].workspace, workspace) != 0;
 
 		for (size_t k = 0; k < n; k++)
 			is_new = is_new && strcmp(out[k]->workspace,
@@ -322,7 +338,25 @@ choose_others(const struct canary_known *known, size_t count,
 	return n;
 }
 
-/* The one with whom most agree, itself among them. */
+/* How many agree with the one at `first` and each with each, taken in order. */
+static size_t
+group_of(const struct canary_known *const *others, size_t n, size_t first)
+{
+	const struct canary_known *in[CANARY_KNOWN_MAX] = {others[first]};
+	size_t count = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_one = i != first;
+
+		for (size_t k = 0; is_one && k < count; k++)
+			is_one = agree(&in[k]->answer, &others[i]->answer);
+		if (is_one)
+			in[count++] = others[i];
+	}
+	return count;
+}
+
+/* One of the largest group that agrees among itself. */
 static const struct canary_known *
 middle_of(const struct canary_known *const *others, size_t n, size_t *most)
 {
@@ -330,10 +364,8 @@ middle_of(const struct canary_known *const *others, size_t n, size_t *most)
 
 	*most = 0;
 	for (size_t i = 0; i < n; i++) {
-		size_t with = 0;
+		size_t with = group_of(others, n, i);
 
-		for (size_t k = 0; k < n; k++)
-			with += agree(&others[i]->answer, &others[k]->answer);
 		if (with > *most) {
 			*most = with;
 			best = others[i];
@@ -353,24 +385,33 @@ hold_against(struct canary_finding *out, const struct canary_answer *x,
 	    is_agreed(&out->measure) ? CANARY_AGREES : CANARY_DISAGREES;
 }
 
+static const struct canary_known *
+find_own(const char *did, const struct canary_known *known, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(known[i].did, did) == 0)
+			return &known[i];
+	return NULL;
+}
+
 struct canary_finding
 canary_judge(const struct canary_answer *x, const char *did,
     const char *workspace, const struct canary_known *known, size_t count)
 {
 	struct canary_finding out = {.against = "nothing"};
 	const struct canary_known *others[CANARY_KNOWN_MAX];
+	const struct canary_known *own = find_own(did, known, count);
 	const struct canary_known *middle;
 
 	out.others = choose_others(known, count, workspace, others);
 	middle = middle_of(others, out.others, &out.in_majority);
-	if (out.others >= CANARY_OTHERS && 2 * out.in_majority > out.others) {
+	if (out.in_majority >= CANARY_OTHERS &&
+	    3 * out.in_majority > 2 * out.others) {
 		hold_against(&out, x, middle, "majority");
-		return out;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(known[i].did, did) == 0) {
-			hold_against(&out, x, &known[i], "itself");
-			break;
-		}
+		if (out.verdict == CANARY_DISAGREES && own != NULL &&
+		    agree(x, &own->answer))
+			out.verdict = CANARY_UNKNOWN;
+	} else if (own != NULL)
+		hold_against(&out, x, own, "itself");
 	return out;
 }

@@ -25,7 +25,8 @@
 #define CANARY_TOKEN 48 /* bytes of a token that are compared */
 #define CANARY_MEAN 0.7
 #define CANARY_FLOOR 0.4
-#define CANARY_OTHERS 3 /* from as many workspaces, for a majority */
+#define CANARY_OTHERS 3 /* workspaces that must say the same, for a majority   \
+			 */
 #define CANARY_KNOWN_MAX 32
 
 struct canary_top {
@@ -45,6 +46,8 @@ struct canary_answer {
 /* The request's body for "chat" or "completion"; NULL for other tasks. */
 char *canary_body(
     int64_t seed, const char *task, const char *model, struct arena *a);
+/* What the answers to a body are kept under. */
+int64_t canary_prompt_id(const char *body);
 
 /* A provider's answer. False where it offers no log-probabilities, or none
  * that can be read. */
@@ -66,6 +69,7 @@ struct canary_measure canary_compare(
 struct canary_known {
 	const char *did;
 	const char *workspace;
+	bool has_tier; /* silver or gold on the model: it speaks for others */
 	struct canary_answer answer;
 };
 enum canary_verdict { CANARY_UNKNOWN, CANARY_AGREES, CANARY_DISAGREES };
@@ -73,13 +77,16 @@ struct canary_finding {
 	enum canary_verdict verdict;
 	const char *against; /* "majority", "itself" or "nothing" */
 	const char *did;     /* whose answer it was held against, or NULL */
-	size_t others;	     /* answers of other workspaces */
-	size_t in_majority;
+	size_t others;	     /* other workspaces that have a tier */
+	size_t in_majority;  /* of those, who agree among themselves */
 	struct canary_measure measure;
 };
-/* Against what most of three or more other workspaces say, where most of them
- * say the same; else against the offer's own earlier answer; else unknown. Of
- * each workspace the first in the list speaks. */
+/* Against the majority: three or more other workspaces that have a tier, more
+ * than two thirds of all such, each of which agrees with each. Where there is
+ * none, against the offer's own earlier answer. Where the two contradict each
+ * other, unknown: who still says what had not been found wrong has swapped
+ * nothing, and the others may have. Of each workspace the first in the list
+ * speaks. */
 struct canary_finding canary_judge(const struct canary_answer *x,
     const char *did, const char *workspace, const struct canary_known *known,
     size_t count);

@@ -21,26 +21,28 @@ struct canary_due {
 	const char *workspace;
 	int64_t seed;
 };
-/* One of these offers that is due, which no other gateway gets; due NULL and
- * f NULL: none is. period_ms is the mean time between two of an offer. */
-typedef void canary_due_answer(
-    void *arg, const struct canary_due *due, const struct fault *f);
+/* Up to `most` of these offers that are due, which no other gateway gets, and
+ * how many more are; count 0 and f NULL: none is. period_ms is the mean time
+ * between two of an offer. */
+typedef void canary_due_answer(void *arg, const struct canary_due *due,
+    size_t count, int64_t overdue, const struct fault *f);
 struct pending *canary_db_claim(struct pg *pg,
     const struct canary_offer *offers, size_t count, int64_t period_ms,
-    canary_due_answer *fn, void *arg);
+    size_t most, canary_due_answer *fn, void *arg);
 
-/* Answers to a prompt by offers of one artifact, its own first, then the
- * newest; those that can not be read are left out. */
+/* Answers to a prompt by offers of one artifact: its own to be held against
+ * first, then the newest voices of others that have a tier; those that can not
+ * be read are left out. */
 typedef void canary_known_answer(void *arg, const struct canary_known *known,
     size_t count, const struct fault *f);
 struct pending *canary_db_known(struct pg *pg, const struct canary_offer *o,
-    const char *artifact, int64_t seed, canary_known_answer *fn, void *arg);
+    const char *artifact, int64_t prompt, canary_known_answer *fn, void *arg);
 
 struct canary_note {
 	struct canary_offer offer;
 	const char *artifact;
 	const char *workspace; /* the provider's */
-	int64_t seed;
+	int64_t prompt;	       /* canary_prompt_id of what was asked */
 	enum canary_verdict verdict;
 	const char *detail; /* for operators: JSON */
 	const char *answer; /* as canary_write wrote it */

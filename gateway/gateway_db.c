@@ -303,33 +303,46 @@ const struct pg_statement gateway_statements[] = {
 	" request_id, bytes, missing FROM assay.exchange_signature"
 	" WHERE account_id = $1::uuid AND chat_id = $2", 2},
 
-/* One due offer of those named, with its next time drawn anew: without memory,
- * so that having been asked says nothing of when one is asked again. */
+/* Due offers of those named, the longest due first, each with its next time
+ * drawn anew: without memory, so that having been asked says nothing of when
+ * one is asked again. Last, how many stay due: the overdue. */
 [CLAIM_CANARY] = {"claim_canary",
 	"WITH here AS (SELECT * FROM unnest($1::text[], $2::text[],"
 	" $3::text[]) AS t(did, task, canonical)),"
-	" made AS (INSERT INTO assay.canary (did, task, canonical, due_at,"
-	" account_id, workspace_id) SELECT did, task, canonical,"
-	" now() + random() * $4::bigint * interval '1 ms', assay.canary_id(),"
-	" assay.canary_id() FROM here ORDER BY 1, 2, 3"
-	" ON CONFLICT DO NOTHING),"
-	" due AS (SELECT c.did, c.task, c.canonical, random() < 0.1 AS is_new"
-	" FROM assay.canary c"
+	" made AS (INSERT INTO assay.canary (did, task, canonical, due_at)"
+	" SELECT did, task, canonical,"
+	" now() + random() * $4::bigint * interval '1 ms'"
+	" FROM here ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING),"
+	" late AS (SELECT count(*) AS n FROM assay.canary c"
+	" JOIN here USING (did, task, canonical) WHERE c.due_at <= now()),"
+	" due AS (SELECT c.did, c.task, c.canonical FROM assay.canary c"
 	" JOIN here USING (did, task, canonical) WHERE c.due_at <= now()"
-	" ORDER BY c.due_at LIMIT 1 FOR UPDATE OF c SKIP LOCKED)"
-	" UPDATE assay.canary c SET sent_at = now(), due_at = now()"
-	" + least(-ln(1 - random()), 4) * $4::bigint * interval '1 ms',"
-	" account_id = CASE WHEN due.is_new THEN assay.canary_id()"
-	" ELSE c.account_id END, workspace_id = CASE WHEN due.is_new"
-	" THEN assay.canary_id() ELSE c.workspace_id END"
+	" ORDER BY c.due_at LIMIT $5::bigint FOR UPDATE OF c SKIP LOCKED),"
+	" taken AS (UPDATE assay.canary c SET sent_at = now(), due_at = now()"
+	" + least(-ln(1 - random()), 4) * $4::bigint * interval '1 ms'"
 	" FROM due WHERE c.did = due.did AND c.task = due.task"
 	" AND c.canonical = due.canonical"
-	" RETURNING c.did, c.task, c.canonical, c.account_id, c.workspace_id,"
-	" assay.canary_seed(c.task, c.canonical)", 4},
+	" RETURNING c.did, c.task, c.canonical)"
+	" SELECT t.did, t.task, t.canonical, assay.canary_id(),"
+	" assay.canary_id(), assay.canary_seed(t.task, t.canonical), n"
+	" FROM late LEFT JOIN taken t ON true", 5},
+/* Its own answer that did not disagree, and the newest voice of each other
+ * workspace that has a tier on the model. */
 [KNOWN_CANARY] = {"known_canary",
-	"SELECT did, workspace_id, answer FROM assay.canary_answer"
+	"SELECT did, workspace_id, said, has_tier FROM ("
+	" SELECT did, workspace_id, own AS said, false AS has_tier, at,"
+	" true AS is_own FROM assay.canary_answer"
 	" WHERE task = $1 AND canonical = $2 AND artifact_id = $3::uuid"
-	" AND seed = $4::bigint ORDER BY did = $5 DESC, at DESC LIMIT 32", 5},
+	" AND prompt = $4::bigint AND did = $5 AND own IS NOT NULL"
+	" UNION ALL (SELECT DISTINCT ON (a.workspace_id) a.did,"
+	" a.workspace_id, a.voice, true, a.at, false"
+	" FROM assay.canary_answer a JOIN assay.score s"
+	" USING (did, task, canonical) WHERE a.task = $1"
+	" AND a.canonical = $2 AND a.artifact_id = $3::uuid"
+	" AND a.prompt = $4::bigint AND a.did <> $5"
+	" AND s.tier IN ('silver', 'gold')"
+	" ORDER BY a.workspace_id, a.at DESC)) k"
+	" ORDER BY is_own DESC, at DESC LIMIT 33", 5},
 [NOTE_CANARY] = {"note_canary",
 	"SELECT assay.note_canary($1, $2, $3, $4::uuid, $5::bigint, $6::uuid,"
 	" $7::boolean, $8, $9)", 9},

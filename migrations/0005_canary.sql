@@ -1,15 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Canaries: requests of our own that no provider can tell from a buyer's. One
--- row an offer says when it is next due, so that any number of gateways send as
--- many as one would; answers are kept to be compared with.
+-- Canaries: requests of our own in a buyer's form. One row an offer says when it
+-- is next due, so that any number of gateways send as many as one would; answers
+-- are kept to be compared with. What a provider may know them by all the same
+-- stands in docs/reputation.md.
 
 CREATE TABLE assay.canary (
   did text NOT NULL,
   task text NOT NULL,
   canonical text NOT NULL,
   due_at timestamptz NOT NULL,
-  account_id uuid NOT NULL,
-  workspace_id uuid NOT NULL,
   sent_at timestamptz,
   PRIMARY KEY (did, task, canonical)
 );
@@ -18,8 +17,6 @@ COMMENT ON COLUMN assay.canary.did IS 'The provider.';
 COMMENT ON COLUMN assay.canary.task IS 'The task.';
 COMMENT ON COLUMN assay.canary.canonical IS 'The model.';
 COMMENT ON COLUMN assay.canary.due_at IS 'Not before; drawn at random, without memory.';
-COMMENT ON COLUMN assay.canary.account_id IS 'The buyer that its handoffs name: nobody''s account, drawn anew now and then.';
-COMMENT ON COLUMN assay.canary.workspace_id IS 'Likewise, the workspace.';
 COMMENT ON COLUMN assay.canary.sent_at IS 'When the last one was sent.';
 
 CREATE TABLE assay.canary_secret (
@@ -37,22 +34,24 @@ CREATE TABLE assay.canary_answer (
   task text NOT NULL,
   canonical text NOT NULL,
   artifact_id uuid NOT NULL,
-  seed bigint NOT NULL,
+  prompt bigint NOT NULL,
   workspace_id uuid NOT NULL,
   at timestamptz NOT NULL DEFAULT now(),
-  answer text NOT NULL CHECK (length(answer) <= 65536),
-  PRIMARY KEY (task, canonical, artifact_id, seed, did)
+  own text CHECK (length(own) <= 65536),
+  voice text NOT NULL CHECK (length(voice) <= 65536),
+  PRIMARY KEY (task, canonical, artifact_id, prompt, did)
 );
 CREATE INDEX canary_answer_at ON assay.canary_answer (at);
-COMMENT ON TABLE assay.canary_answer IS 'The first answer of each offer to each prompt that did not disagree; kept for two weeks.';
+COMMENT ON TABLE assay.canary_answer IS 'What each offer answered to each prompt; kept for two weeks after the last.';
 COMMENT ON COLUMN assay.canary_answer.did IS 'Who answered.';
 COMMENT ON COLUMN assay.canary_answer.task IS 'The task.';
 COMMENT ON COLUMN assay.canary_answer.canonical IS 'The model.';
 COMMENT ON COLUMN assay.canary_answer.artifact_id IS 'The artifact it had stated: answers of others are never compared.';
-COMMENT ON COLUMN assay.canary_answer.seed IS 'What the prompt is made of.';
-COMMENT ON COLUMN assay.canary_answer.workspace_id IS 'The provider''s workspace; of each, one answer speaks for another''s.';
-COMMENT ON COLUMN assay.canary_answer.at IS 'When.';
-COMMENT ON COLUMN assay.canary_answer.answer IS 'Tokens with their likeliest alternatives, as JSON.';
+COMMENT ON COLUMN assay.canary_answer.prompt IS 'Eight bytes of the request''s digest: only answers to the very same request are compared.';
+COMMENT ON COLUMN assay.canary_answer.workspace_id IS 'The provider''s workspace; of each, the newest voice counts.';
+COMMENT ON COLUMN assay.canary_answer.at IS 'When the last answer came.';
+COMMENT ON COLUMN assay.canary_answer.own IS 'Its first answer that did not disagree, which its later ones are held against; null: none yet.';
+COMMENT ON COLUMN assay.canary_answer.voice IS 'Its last answer, whatever was found: what it says when others are judged.';
 
 -- An id like any account's: version 7, made some time in the last year.
 CREATE FUNCTION assay.canary_id() RETURNS uuid
@@ -65,19 +64,27 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 COMMENT ON FUNCTION assay.canary_id() IS 'An id that looks like an account''s and is none.';
 
--- Sixteen prompts a model and week: few enough that providers of one model
--- answer the same ones, new often enough that knowing old ones does not help.
+-- Sixteen prompts a model, each for a week: few enough that providers of one
+-- model answer the same ones, new often enough that knowing old ones does not
+-- help. Each changes at a moment of its own, which only the secret tells.
 CREATE FUNCTION assay.canary_seed(task text, canonical text) RETURNS bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
-  SELECT ('x' || encode(substring(sha256(secret || convert_to(canary_seed.task || '/' || canary_seed.canonical
-           || '/' || floor(extract(epoch FROM now()) / 604800) || '/' || floor(random() * 16), 'UTF8')) FROM 1 FOR 8),
-           'hex'))::bit(64)::bigint
-    FROM assay.canary_secret
+  WITH slot AS MATERIALIZED (
+    SELECT secret, canary_seed.task || '/' || canary_seed.canonical || '/' || floor(random() * 16) AS name
+      FROM assay.canary_secret),
+  turn AS (
+    SELECT secret, name, floor((extract(epoch FROM now())
+             + (('x' || encode(substring(sha256(secret || convert_to('turn/' || name, 'UTF8')) FROM 1 FOR 4), 'hex'))::bit(32)::bigint
+                % 604800)) / 604800) AS week
+      FROM slot)
+  SELECT ('x' || encode(substring(sha256(secret || convert_to(name || '/' || week, 'UTF8')) FROM 1 FOR 8), 'hex'))::bit(64)::bigint
+    FROM turn
 $$;
-COMMENT ON FUNCTION assay.canary_seed(text, text) IS 'What one of this week''s prompts for a model is made of.';
+COMMENT ON FUNCTION assay.canary_seed(text, text) IS 'What one of the prompts that a model now has is made of.';
 
--- The verdict with its evidence, and the answer where it may speak for others.
-CREATE FUNCTION assay.note_canary(did text, task text, canonical text, artifact uuid, seed bigint, workspace uuid,
+-- The verdict with its evidence, and the answer. One that disagrees speaks for
+-- others too, or lies that came first would stand unopposed for good.
+CREATE FUNCTION assay.note_canary(did text, task text, canonical text, artifact uuid, prompt bigint, workspace uuid,
   agrees boolean, detail text, answer text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
 BEGIN
@@ -85,13 +92,13 @@ BEGIN
     INSERT INTO assay.audit_result VALUES (did, task, canonical, now(), 'canary', agrees, detail);
     INSERT INTO assay.score_due VALUES (did, task, canonical) ON CONFLICT DO NOTHING;
   END IF;
-  IF agrees IS DISTINCT FROM false THEN
-    INSERT INTO assay.canary_answer VALUES (did, task, canonical, artifact, seed, workspace, now(), answer)
-      ON CONFLICT DO NOTHING;
-  END IF;
+  INSERT INTO assay.canary_answer AS a VALUES (did, task, canonical, artifact, prompt, workspace, now(),
+      CASE WHEN agrees IS DISTINCT FROM false THEN answer END, answer)
+    ON CONFLICT ON CONSTRAINT canary_answer_pkey DO UPDATE SET workspace_id = excluded.workspace_id, at = excluded.at,
+      own = coalesce(a.own, excluded.own), voice = excluded.voice;
   DELETE FROM assay.canary_answer a WHERE a.at < now() - interval '14 days';
 END $$;
-COMMENT ON FUNCTION assay.note_canary(text, text, text, uuid, bigint, uuid, boolean, text, text) IS 'Writes what a canary found: a verdict (null: none could be had), and the answer unless it disagreed.';
+COMMENT ON FUNCTION assay.note_canary(text, text, text, uuid, bigint, uuid, boolean, text, text) IS 'Writes what a canary found: a verdict (null: none could be had), and the answer.';
 
 CREATE VIEW operator.canary AS
   SELECT c.did, d.name AS device, c.task, c.canonical, c.sent_at, c.due_at,

@@ -16,7 +16,7 @@ let assay, honest, other, daemons, ways, key;
 
 // Between a daemon and its runtime: what the daemon cannot see being changed.
 async function way(target) {
-	const self = { target, requests: [] };
+	const self = { target, requests: [], held: null };
 	const server = http.createServer((request, reply) => {
 		const parts = [];
 		request.on("data", (part) => parts.push(part));
@@ -25,6 +25,10 @@ async function way(target) {
 			if (request.method === "POST") {
 				self.requests.push({ headers: request.headers,
 					json: JSON.parse(body) });
+			}
+			if (self.held !== null && request.method === "POST") {
+				self.held.push(reply);
+				return;
 			}
 			const on = http.request(`${self.target.url}${request.url}`, {
 				method: request.method, headers: request.headers,
@@ -76,6 +80,19 @@ async function found(did) {
 	return { agrees: by.t ?? 0, disagrees: by.f ?? 0 };
 }
 
+// They have their tier by good deliveries.
+async function raise(dids) {
+	for (const did of dids) {
+		await assay.postgres.query("insert into assay.outcome_new select"
+			+ ` '${did}', 'chat', '${MODEL}', b, now(), 50, 0, 0, 0, 0`
+			+ " from generate_series(0, 20) b");
+	}
+	for (const did of dids) await until("a score", () => tierOf(did), SOME);
+	const list = dids.map((did) => `'${did}'`).join();
+	await assay.postgres.query("update assay.score set tier = 'gold',"
+		+ ` silver_days = 14, gold_days = 14 where did in (${list})`);
+}
+
 const tierOf = (did) => assay.postgres.value("select tier from assay.score"
 	+ ` where did = '${did}' and canonical = '${MODEL}'`);
 
@@ -86,6 +103,11 @@ describe("canaries", () => {
 				await until("two that agree", async () =>
 					(await found(did)).agrees >= 2, SOME);
 			}
+			// Newcomers are no voices.
+			assert.equal(await assay.postgres.value("select count(*) from"
+				+ " assay.audit_result where detail::json->>'against'"
+				+ " = 'majority'"), "0");
+			await raise(daemons.map(({ did }) => did));
 			await until("a majority to speak", () =>
 				assay.postgres.value("select 1 from assay.audit_result"
 					+ " where detail::json->>'against' = 'majority'"
@@ -136,6 +158,40 @@ describe("canaries", () => {
 		assert.ok(Number(agreed[1]) >= 8, metrics.slice(0, 200));
 	});
 
+	test("one that answers late holds up no other", async () => {
+		ways[2].held = [];
+		await until("one that waits", () => ways[2].held.length > 0, SOME);
+		const asked = ways.map((one) => one.requests.length);
+		for (const i of [0, 1, 3]) {
+			await until("others to be asked", () =>
+				ways[i].requests.length >= asked[i] + 3, SOME);
+		}
+		const { text: metrics } = await call(`${assay.adminUrl}/metrics`);
+		assert.match(metrics, /^assay_canaries_overdue \d+$/m);
+		assert.ok(ways[2].held.some((reply) => !reply.destroyed));
+		for (const reply of ways[2].held) reply.destroy();
+		ways[2].held = null;
+	});
+
+	test("name another account each time", async () => {
+		const { did } = daemons[1];
+		const [[times, accounts, workspaces]] = await assay.postgres.query(
+			"select count(*), count(distinct account_id),"
+			+ " count(distinct workspace_id) from assay.handoff"
+			+ ` where did = '${did}' and account_id not in`
+			+ " (select id from assay.account)");
+		assert.ok(Number(times) >= 2);
+		assert.equal(accounts, times);
+		assert.equal(workspaces, times);
+	});
+
+	test("keep an answer of each, as its voice and its measure", async () => {
+		assert.equal(await assay.postgres.value("select count(*) from"
+			+ " assay.canary_answer where own is null"), "0");
+		assert.ok(Number(await assay.postgres.value("select count(distinct"
+			+ " did) from assay.canary_answer")) >= 4);
+	});
+
 	test("never go to a private model or a closed window", async () => {
 		const file = await assay.pretend(QUIET, { tasks: ["chat"],
 			workspace: "one" });
@@ -158,17 +214,7 @@ describe("canaries", () => {
 
 	test("catch a model that is swapped behind the daemon", async () => {
 		const [{ did }, { did: fair }] = daemons;
-		// Both have their tier by good deliveries.
-		for (const one of [did, fair]) {
-			await assay.postgres.query("insert into assay.outcome_new select"
-				+ ` '${one}', 'chat', '${MODEL}', b, now(), 50, 0, 0, 0, 0`
-				+ " from generate_series(0, 20) b");
-		}
-		await until("scores", async () => await tierOf(did)
-			&& await tierOf(fair), SOME);
-		await assay.postgres.query("update assay.score set tier = 'gold',"
-			+ ` silver_days = 14, gold_days = 14 where did in ('${did}',`
-			+ ` '${fair}')`);
+		assert.equal(await tierOf(did), "gold");
 		ways[0].target = other;
 		await until("two that disagree", async () =>
 			(await found(did)).disagrees >= 2, SOME);
@@ -186,6 +232,10 @@ describe("canaries", () => {
 		assert.ok(detail.mean < 0.7);
 		assert.ok(detail.said.content.length > 0);
 		assert.ok(detail.expected.content.length > 0);
+		// What it says now is its voice; what it said before, its measure.
+		assert.notEqual(await assay.postgres.value("select count(*) from"
+			+ ` assay.canary_answer where did = '${did}'`
+			+ " and voice <> own"), "0");
 	});
 
 	test("a provider without log-probabilities is unknown", async () => {

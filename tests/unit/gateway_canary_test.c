@@ -44,6 +44,7 @@ test_bodies(void **state)
 {
 	static const char *const tasks[] = {"chat", "completion"};
 	struct arena *a = arena_new();
+	size_t seeded = 0, unseeded = 0;
 	char *first;
 
 	(void)state;
@@ -56,13 +57,17 @@ test_bodies(void **state)
 
 			assert_true(json_read(text_of(body), 4096, &o, NULL));
 			tokens = json_object_get(o, "max_tokens");
-			assert_in_range(json_integer_value(tokens), 16, 32);
+			assert_in_range(json_integer_value(tokens), 16, 48);
 			assert_int_equal(json_integer_value(
 					     json_object_get(o, "temperature")),
 			    0);
+			*(json_object_get(o, "seed") != NULL ? &seeded
+							     : &unseeded) += 1;
 			json_free(&o);
 		}
 	}
+	assert_int_equal(seeded + unseeded, 2 * 86);
+	assert_true(seeded > 20 && unseeded > 20);
 	first = canary_body(1, "chat", "a:b", a);
 	assert_string_equal(first, canary_body(1, "chat", "a:b", a));
 	assert_string_not_equal(first, canary_body(2, "chat", "a:b", a));
@@ -179,13 +184,14 @@ test_measure(void **state)
 	}
 }
 
+/* Of workspaces in capitals the provider has no tier. */
 static void
 test_judging(void **state)
 {
 	static const char good[] = "a 0.9 b 0.1", bad[] = "c 0.9 d 0.1";
 	static const struct {
 		const char *x;
-		const char *known[5][2]; /* workspace, answer */
+		const char *known[6][2]; /* workspace, answer */
 		enum canary_verdict verdict;
 		const char *against;
 	} rows[] = {
@@ -196,32 +202,205 @@ test_judging(void **state)
 	    {bad, {{"w1", good}, {"w2", good}}, CANARY_UNKNOWN, "nothing"},
 	    {bad, {{"w1", good}, {"w2", good}, {"w3", good}}, CANARY_DISAGREES,
 		"majority"},
-	    {good, {{"w1", good}, {"w2", bad}, {"w3", good}}, CANARY_AGREES,
-		"majority"},
+	    /* two thirds are not more than two thirds */
+	    {good, {{"w1", good}, {"w2", bad}, {"w3", good}}, CANARY_UNKNOWN,
+		"nothing"},
+	    {bad, {{"w1", good}, {"w2", good}, {"w3", bad}, {"w4", good}},
+		CANARY_DISAGREES, "majority"},
+	    /* newcomers are no voices, neither among many nor among few */
+	    {good, {{"W1", bad}, {"W2", bad}, {"W3", bad}}, CANARY_UNKNOWN,
+		"nothing"},
+	    {good,
+		{{"W1", bad}, {"W2", bad}, {"W3", bad}, {"w4", good},
+		    {"w5", good}, {"w6", good}},
+		CANARY_AGREES, "majority"},
 	    /* three of one workspace are one voice; so is its own */
 	    {bad, {{"w1", good}, {"w1", good}, {"w1", good}, {"w2", good}},
 		CANARY_UNKNOWN, "nothing"},
+	    {bad, {{"w0", bad}, {"w1", good}, {"w2", good}}, CANARY_AGREES,
+		"itself"},
 	    /* others who do not agree with each other say nothing */
 	    {good,
 		{{"w0", good}, {"w1", good}, {"w2", bad}, {"w3", bad},
 		    {"w4", good}},
 		CANARY_AGREES, "itself"},
+	    /* who says what it said before has swapped nothing */
+	    {good, {{"w0", good}, {"w1", bad}, {"w2", bad}, {"w3", bad}},
+		CANARY_UNKNOWN, "majority"},
+	    {bad, {{"w0", good}, {"w1", good}, {"w2", good}, {"w3", good}},
+		CANARY_DISAGREES, "majority"},
+	    /* one in between does not join two that differ */
+	    {"a 0.9 b 0.1",
+		{{"w1", "c 0.5 d 0.5"}, {"w2", "c 0.75 e 0.25"},
+		    {"w3", "c 0.95 f 0.05"}},
+		CANARY_UNKNOWN, "nothing"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct canary_known known[5];
+		struct canary_known known[6];
 		struct canary_answer x = answer(rows[i].x);
 		struct canary_finding g;
 		size_t n = 0;
 
-		for (; n < 5 && rows[i].known[n][0] != NULL; n++)
+		for (; n < 6 && rows[i].known[n][0] != NULL; n++)
 			known[n] = (struct canary_known){rows[i].known[n][0],
-			    rows[i].known[n][0], answer(rows[i].known[n][1])};
+			    rows[i].known[n][0], rows[i].known[n][0][0] == 'w',
+			    answer(rows[i].known[n][1])};
 		g = canary_judge(&x, "w0", "w0", known, n);
 		assert_int_equal(g.verdict, rows[i].verdict);
 		assert_string_equal(g.against, rows[i].against);
 	}
+}
+
+/* A market of one model over time, kept as Postgres keeps it: of each to each
+ * prompt its own first answer that did not disagree, and its last. */
+#define MARKET 8
+#define PROMPTS 16
+struct market {
+	size_t count;
+	const char *says[MARKET];
+	bool has_tier[MARKET];
+	const char *own[MARKET][PROMPTS], *voice[MARKET][PROMPTS];
+	int64_t failed_at[MARKET]; /* minute of the last that disagreed */
+	size_t disagreed[MARKET];
+	bool is_demoted[MARKET];
+};
+static const char *const dids[MARKET] = {
+    "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7"};
+
+static void
+market_start(struct market *m, size_t honest, size_t liars, bool have_tier)
+{
+	memset(m, 0, sizeof(*m));
+	m->count = honest + liars;
+	for (size_t i = 0; i < m->count; i++) {
+		m->says[i] = i < honest ? "a 0.9 b 0.1" : "c 0.9 d 0.1";
+		m->has_tier[i] = i < honest || have_tier;
+		m->failed_at[i] = -1000000;
+	}
+}
+
+static struct canary_finding
+market_judge(const struct market *m, size_t who, size_t prompt)
+{
+	struct canary_answer x = answer(m->says[who]);
+	struct canary_known known[MARKET + 1];
+	size_t n = 0;
+
+	if (m->own[who][prompt] != NULL)
+		known[n++] = (struct canary_known){
+		    dids[who], dids[who], false, answer(m->own[who][prompt])};
+	for (size_t i = 0; i < m->count; i++)
+		if (i != who && m->voice[i][prompt] != NULL)
+			known[n++] = (struct canary_known){dids[i], dids[i],
+			    m->has_tier[i], answer(m->voice[i][prompt])};
+	return canary_judge(&x, dids[who], dids[who], known, n);
+}
+
+static void
+market_ask(struct market *m, size_t who, size_t prompt, int64_t minute)
+{
+	struct canary_finding g = market_judge(m, who, prompt);
+
+	m->voice[who][prompt] = m->says[who];
+	if (g.verdict != CANARY_DISAGREES) {
+		if (m->own[who][prompt] == NULL)
+			m->own[who][prompt] = m->says[who];
+		return;
+	}
+	m->disagreed[who]++;
+	if (minute - m->failed_at[who] < 24 * 60) {
+		m->is_demoted[who] = true;
+		m->has_tier[who] = false;
+	}
+	m->failed_at[who] = minute;
+}
+
+/* A week at twelve a day each; liars are asked first of all. */
+static void
+market_week(struct market *m, uint64_t seed)
+{
+	for (size_t p = 0; p < PROMPTS; p++)
+		for (size_t i = m->count; i-- > 0;)
+			if (m->says[i][0] != 'a')
+				market_ask(m, i, p, 0);
+	for (int64_t minute = 1; minute < 7 * 24 * 60; minute++) {
+		for (size_t i = 0; i < m->count; i++) {
+			seed =
+			    seed * 6364136223846793005u + 1442695040888963407u;
+			if ((seed >> 33) % 120 == 0)
+				market_ask(
+				    m, i, (seed >> 44) % PROMPTS, minute);
+		}
+	}
+}
+
+static void
+test_liars_demote_nobody(void **state)
+{
+	static const struct {
+		size_t liars;
+		bool have_tier;
+	} rows[] = {{2, true}, {2, false}, {3, false}, {4, false}};
+	struct market m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		for (uint64_t seed = 1; seed <= 20; seed++) {
+			market_start(&m, 4, rows[i].liars, rows[i].have_tier);
+			market_week(&m, seed);
+			for (size_t k = 0; k < 4; k++) {
+				assert_int_equal(m.disagreed[k], 0);
+				assert_false(m.is_demoted[k]);
+			}
+		}
+	}
+}
+
+/* They lied before anybody honest was asked, and are voted down later. */
+static void
+test_lies_that_came_first(void **state)
+{
+	struct market m;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		market_start(&m, 7, 1, true);
+		market_week(&m, seed);
+		m.says[6] = "c 0.9 d 0.1"; /* a swap, in the second week */
+		market_week(&m, seed + 100);
+		for (size_t k = 0; k < 6; k++)
+			assert_false(m.is_demoted[k]);
+		assert_true(m.is_demoted[6]);
+	}
+}
+
+/* Prompts that are new when the others have answered: the wrong model that was
+ * wrong from the start disagrees with each. */
+static void
+test_wrong_from_the_start(void **state)
+{
+	struct market m;
+
+	(void)state;
+	market_start(&m, 4, 1, true);
+	m.says[4] = "a 0.9 b 0.1";
+	market_week(&m, 7);
+	m.says[4] = "c 0.9 d 0.1";
+	memset(m.own[4], 0, sizeof(m.own[4]));
+	market_ask(&m, 4, 0, 0);
+	market_ask(&m, 4, 0, 1); /* what disagreed is no defence */
+	assert_int_equal(m.disagreed[4], 2);
+	assert_true(m.is_demoted[4]);
+}
+
+static void
+test_prompt_ids(void **state)
+{
+	(void)state;
+	assert_true(canary_prompt_id("a") == canary_prompt_id("a"));
+	assert_true(canary_prompt_id("a") != canary_prompt_id("b"));
 }
 
 int
@@ -233,6 +412,10 @@ main(void)
 	    cmocka_unit_test(test_long_tokens),
 	    cmocka_unit_test(test_measure),
 	    cmocka_unit_test(test_judging),
+	    cmocka_unit_test(test_liars_demote_nobody),
+	    cmocka_unit_test(test_lies_that_came_first),
+	    cmocka_unit_test(test_wrong_from_the_start),
+	    cmocka_unit_test(test_prompt_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
