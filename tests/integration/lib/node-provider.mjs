@@ -87,6 +87,8 @@ export class NodeProvider {
 	// One tunnel; resolves when the gateway has judged the statement.
 	async connect(statement) {
 		this.statement = statement;
+		// A tunnel that was refused still has somebody waiting at the old one.
+		this.verdicts = new Mailbox();
 		const socket = await dial(this);
 		this.socket = socket;
 		this.closed = new Promise((resolve) => {

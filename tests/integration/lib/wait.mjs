@@ -60,9 +60,15 @@ export class Mailbox {
 	take(what, patienceMs) {
 		if (this.#kept.length > 0)
 			return Promise.resolve(this.#kept.shift());
-		return within(what, new Promise((resolve) => {
-			this.#takers.push(resolve);
-		}), patienceMs);
+		let taker;
+		const taken = new Promise((resolve) => {
+			taker = resolve;
+			this.#takers.push(taker);
+		});
+		// Who has given up takes nothing from who still waits.
+		return within(what, taken, patienceMs).finally(() => {
+			this.#takers = this.#takers.filter((one) => one !== taker);
+		});
 	}
 
 	get waiting() { return this.#kept.length; }
