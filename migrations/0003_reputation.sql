@@ -398,15 +398,18 @@ COMMENT ON COLUMN assay.tier_change.score IS 'The score then.';
 COMMENT ON COLUMN assay.tier_change.evidence IS 'The parts of the score then.';
 
 CREATE TABLE assay.platform_downtime (
-  began_at timestamptz PRIMARY KEY,
+  began_at timestamptz NOT NULL,
   ended_at timestamptz NOT NULL,
   reason text NOT NULL,
+  source text NOT NULL DEFAULT 'operator' CHECK (source IN ('operator', 'assay')),
+  PRIMARY KEY (began_at, source),
   CHECK (ended_at > began_at)
 );
 COMMENT ON TABLE assay.platform_downtime IS 'When the platform itself was down. A UTC day with an hour or more of it is excused. Operators add rows; assay-reputation adds the hours in which most requests failed by our own fault.';
 COMMENT ON COLUMN assay.platform_downtime.began_at IS 'From.';
 COMMENT ON COLUMN assay.platform_downtime.ended_at IS 'Until.';
 COMMENT ON COLUMN assay.platform_downtime.reason IS 'What it was.';
+COMMENT ON COLUMN assay.platform_downtime.source IS 'Who says so: operator, or assay of itself. What both say counts once.';
 
 CREATE TABLE assay.not_chosen (
   did text NOT NULL,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ready means: Postgres was there at the last tick, whether we lead or not. */
+/* Ready means: Postgres was there at the last tick and had our time, whether
+ * we lead or not. */
 #include "reputation/worker/admin.h"
 
 #include <string.h>
@@ -13,13 +14,13 @@ struct admin {
 	const struct ticker *ticker;
 	struct server *server;
 	struct metrics *metrics;
-	struct metric *gauges[8];
+	struct metric *gauges[9];
 };
 
 static const struct {
 	const char *name;
 	const char *help;
-} gauges[8] = {
+} gauges[9] = {
     {"assay_reputation_leads", "1 while this one leads."},
     {"assay_reputation_postgres_up", "1 while Postgres can be asked."},
     {"assay_reputation_ticks", "Ticks since it started."},
@@ -28,6 +29,8 @@ static const struct {
     {"assay_reputation_pairs", "Scores computed."},
     {"assay_reputation_tier_changes", "Promotions and demotions."},
     {"assay_reputation_tick_microseconds", "How long the last tick took."},
+    {"assay_reputation_clock_off",
+	"1 while the clock is over a minute off Postgres's: it does not lead."},
 };
 
 static void
@@ -35,11 +38,11 @@ fill(void *arg)
 {
 	const struct admin *x = arg;
 	const struct ticker_counts *c = ticker_counts(x->ticker);
-	const int64_t values[8] = {c->leads, c->is_up, (int64_t)c->ticks,
+	const int64_t values[9] = {c->leads, c->is_up, (int64_t)c->ticks,
 	    (int64_t)c->failures, (int64_t)c->events, (int64_t)c->pairs,
-	    (int64_t)c->tier_changes, c->last_us};
+	    (int64_t)c->tier_changes, c->last_us, c->is_off};
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		metric_set(x->gauges[i], values[i], 0, 0, 0);
 }
 
@@ -59,6 +62,17 @@ answer_metrics(const struct admin *x, struct http_request **r)
 }
 
 static void
+answer_ready(struct http_request *r, const struct ticker_counts *c)
+{
+	const char *body =
+	    c->leads ? "{\"leads\":true}\n" : "{\"leads\":false}\n";
+
+	if (c->is_off)
+		body = "{\"leads\":false,\"error\":\"clock_off\"}\n";
+	http_reply_text(&r, c->is_up && !c->is_off ? 200 : 503, JSON, body);
+}
+
+static void
 answer(struct http_request *r, void *arg)
 {
 	const struct admin *x = arg;
@@ -69,8 +83,7 @@ answer(struct http_request *r, void *arg)
 	else if (strcmp(r->path, "/healthz") == 0)
 		http_reply_text(&r, 200, JSON, "{\"status\":\"alive\"}\n");
 	else if (strcmp(r->path, "/readyz") == 0)
-		http_reply_text(&r, c->is_up ? 200 : 503, JSON,
-		    c->leads ? "{\"leads\":true}\n" : "{\"leads\":false}\n");
+		answer_ready(r, c);
 	else if (strcmp(r->path, "/metrics") == 0)
 		answer_metrics(x, &r);
 	else
@@ -90,7 +103,7 @@ admin_open(struct loop *l, const char *address, const struct ticker *t,
 	x = mem_new(sizeof(*x));
 	x->ticker = t;
 	x->metrics = metrics_new();
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		x->gauges[i] = metric_gauge(
 		    x->metrics, gauges[i].name, gauges[i].help, NULL, 0);
 	metrics_on_render(x->metrics, fill, x);

@@ -43,7 +43,9 @@ on_tick(void *arg)
 	if (!ok && r->was_up)
 		log_warn(&r->log, "tick_failed", LOG_STR("why", f.why));
 	r->was_up = ok;
-	timer_start(r->timer, r->settings.tick_every);
+	timer_start(r->timer, ok && ticker_counts(r->ticker)->is_behind
+				  ? 0
+				  : r->settings.tick_every);
 }
 
 static void

@@ -14,11 +14,14 @@
 /* Found by LATERAL and key, never by a join over all that there are.
  * A row for each pair of `p`: its state, whether an audit has failed, and its
  * evidence as numbers in one text, in the order of the enum in scorer.c. Of
- * pairs with many voices a batch has fewer: memory is bounded by bytes. */
+ * pairs with many voices a batch has fewer: memory is bounded by bytes. Times
+ * are of immutable functions alone, so that a plan has no partition too many.
+ */
 #define EVIDENCE \
 	" failed AS MATERIALIZED (SELECT " PAIR " FROM assay.audit_result" \
-	"  WHERE NOT agrees AND at <= " TIME("$3::bigint") \
-	"  AND at > " TIME("$3::bigint") " - interval '24 hours'" \
+	"  WHERE NOT agrees" \
+	"  AND at < " TIME("($3::bigint + 120000)") \
+	"  AND at > " TIME("($3::bigint - 86400000)") \
 	"  GROUP BY 1, 2, 3 HAVING count(*) FILTER (WHERE kind = 'canary') > 1" \
 	"  OR count(*) FILTER (WHERE kind = 'fingerprint') > 0)," \
 	" e AS (SELECT p.did, p.task, p.canonical," \
@@ -41,6 +44,13 @@
 	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
 
 const struct pg_statement reputation_statements[] = {
+[DB_CLOCK] = {"clock",
+	"SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", 0},
+/* So that the lock of one that is killed is free within a second. Unknown to
+ * Postgres before 14. */
+[DB_NOTICE_END] = {"notice_end",
+	"SELECT set_config(name, '1s', false) FROM pg_settings"
+	" WHERE name = 'client_connection_check_interval'", 0},
 [DB_LEAD] = {"lead",
 	"SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
 	" AND pid = pg_backend_pid() AND granted AND classid = 0"
@@ -49,7 +59,8 @@ const struct pg_statement reputation_statements[] = {
 [DB_NEXT_DAY] = {"next_day",
 	"SELECT coalesce((SELECT max(day) + 1 FROM assay.day_close),"
 	" assay.utc_day(least((SELECT min(minute) FROM assay.outcome_new),"
-	" (SELECT min(at) FROM assay.verdict_new))), $1::date)::text", 1},
+	" (SELECT min(at) FROM assay.verdict_new),"
+	" (SELECT min(at) FROM assay.audit_new))), $1::date)::text", 1},
 [DB_FOLD] = {"fold",
 	"WITH taken AS (DELETE FROM assay.outcome_new WHERE ctid = ANY"
 	" (ARRAY(SELECT ctid FROM assay.outcome_new"
@@ -145,18 +156,22 @@ const struct pg_statement reputation_statements[] = {
 	" AND d.canonical = t.canonical)"
 	" SELECT count(*) FROM changed", 17},
 [DB_IS_EXCUSED] = {"is_excused",
-	"SELECT coalesce(sum(least(ended_at, " MIDNIGHT("$1::date + 1") ")"
-	" - greatest(began_at, " MIDNIGHT("$1::date") ")), interval '0')"
-	" >= interval '1 hour' FROM assay.platform_downtime"
+	"SELECT coalesce(sum(upper(r) - lower(r)), interval '0')"
+	" >= interval '1 hour' FROM unnest((SELECT range_agg(tstzrange("
+	"greatest(began_at, " MIDNIGHT("$1::date") "),"
+	" least(ended_at, " MIDNIGHT("$1::date + 1") ")))"
+	" FROM assay.platform_downtime"
 	" WHERE began_at < " MIDNIGHT("$1::date + 1")
-	" AND ended_at > " MIDNIGHT("$1::date"), 1},
+	" AND ended_at > " MIDNIGHT("$1::date") ")) r", 1},
+/* The two days before too: of them some came late. */
 [DB_NOTE_DOWNTIME] = {"note_downtime",
 	"INSERT INTO assay.platform_downtime SELECT hour,"
-	" hour + interval '1 hour', 'most requests failed by our own fault'"
+	" hour + interval '1 hour', 'most requests failed by our own fault',"
+	" 'assay'"
 	" FROM (SELECT date_trunc('hour', created_at) AS hour,"
 	"  count(*) AS requests, count(*) FILTER (WHERE fault_code IN"
 	"  ('upstream_dependency_unavailable', 'internal')) AS ours"
-	"  FROM assay.request WHERE created_at >= " MIDNIGHT("$1::date")
+	"  FROM assay.request WHERE created_at >= " MIDNIGHT("$1::date - 2")
 	"  AND created_at < " MIDNIGHT("$1::date + 1") " GROUP BY 1) x"
 	" WHERE requests >= 20 AND ours * 2 > requests"
 	" ON CONFLICT DO NOTHING", 1},
@@ -233,11 +248,13 @@ const struct pg_statement reputation_statements[] = {
 	" ON CONFLICT DO NOTHING", 0},
 [DB_PARTITIONS] = {"partitions",
 	"SELECT sum(assay.partition_ensure($1::date + d)),"
-	" assay.partition_drop_old($1::date)"
+	" assay.partition_drop_old(assay.utc_day(now()))"
 	" FROM generate_series(0, $2::integer) d", 2},
 [DB_FORGET] = {"forget",
-	"WITH s AS (DELETE FROM assay.model_speed WHERE day < $1::date - 400)"
-	" DELETE FROM assay.not_chosen WHERE day < $1::date - 90", 1},
+	"WITH s AS (DELETE FROM assay.model_speed"
+	" WHERE day < assay.utc_day(now()) - 400)"
+	" DELETE FROM assay.not_chosen"
+	" WHERE day < assay.utc_day(now()) - 90", 0},
 [DB_REBUILD] = {"rebuild",
 	"SELECT assay.reputation_rebuild($1, $2::date)", 2},
 };

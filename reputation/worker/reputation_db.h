@@ -11,9 +11,11 @@
 #include "base/pg.h"
 
 enum reputation_statement {
-	DB_LEAD,     /* -> whether we lead */
-	DB_NEXT_DAY, /* $1 today -> the day to close next, how long waiting */
-	DB_FOLD,     /* $1 day, $2 rows -> rows folded */
+	DB_CLOCK,      /* -> Postgres's, Unix ms */
+	DB_NOTICE_END, /* ours, while a statement runs */
+	DB_LEAD,       /* -> whether we lead */
+	DB_NEXT_DAY,   /* $1 today -> the day to close next, how long waiting */
+	DB_FOLD,       /* $1 day, $2 rows -> rows folded */
 	DB_FOLD_VERDICTS,
 	DB_FOLD_AUDITS,
 	DB_DUE,	       /* $1 day, $2 pairs, $3 now -> evidence of pairs due */
@@ -28,9 +30,9 @@ enum reputation_statement {
 	DB_SPEED, /* $1 day */
 	DB_CLOSED,
 	DB_ALL_DUE,
-	DB_PARTITIONS, /* $1 today, $2 days ahead */
-	DB_FORGET,     /* $1 today */
-	DB_REBUILD,    /* $1 log or minutes, $2 its last day */
+	DB_PARTITIONS, /* $1 today, $2 days ahead; old by Postgres's clock */
+	DB_FORGET,
+	DB_REBUILD, /* $1 log or minutes, $2 its last day */
 	DB_STATEMENTS
 };
 

@@ -11,12 +11,15 @@
 #include "reputation/worker/reputation_db.h"
 #include "reputation/worker/scorer.h"
 
+enum { CLOCK_OFF_MS = 60000 };
+
 struct ticker {
 	const struct reputation_settings *settings;
 	struct log log;
 	struct pg_session *db;
 	struct ticker_counts counts;
 	int64_t partitions_day; /* the day they were last seen to */
+	int64_t connected_ms;	/* since when, monotonic */
 	bool has_begun;		/* there is a day_close to go on from */
 };
 
@@ -270,19 +273,34 @@ find_next(struct ticker *t, int64_t now_ms, int64_t *next, struct fault *f)
 	return ok && begin_days(t, *next, now_ms, f);
 }
 
-/* *day: whose events may be counted now. */
+/* Gateways that could not write while Postgres was away do so after it is
+ * back: we count from when we saw it. */
+static bool
+is_ripe(const struct ticker *t, int64_t day, int64_t now_ms)
+{
+	int64_t grace = t->settings->close_grace;
+
+	return now_ms >= (day + 1) * DAY_MS + grace &&
+	       clock_mono_ms() - t->connected_ms >= grace;
+}
+
+/* One day at most, so that a signal is heard between two. *day: whose events
+ * may be counted now. */
 static bool
 close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
 {
 	int64_t today = tier_day(now_ms), next;
-	bool ok = find_next(t, now_ms, &next, f);
 
-	while (ok && next < today &&
-	       now_ms >= (next + 1) * DAY_MS + t->settings->close_grace)
-		ok = close_day(t, next++, now_ms, f);
-	if (ok)
-		*day = next < today ? next : today;
-	return ok;
+	t->counts.is_behind = false;
+	if (!find_next(t, now_ms, &next, f))
+		return false;
+	if (next < today && is_ripe(t, next, now_ms)) {
+		if (!close_day(t, next++, now_ms, f))
+			return false;
+		t->counts.is_behind = next < today && is_ripe(t, next, now_ms);
+	}
+	*day = next < today ? next : today;
+	return true;
 }
 
 static bool
@@ -298,7 +316,7 @@ keep_partitions(struct ticker *t, int64_t now_ms, struct fault *f)
 	a = arena_new();
 	params[0] = scorer_day(today, a);
 	params[1] = pg_int(a, t->settings->partitions_ahead);
-	ok = act(t, DB_PARTITIONS, params, f) && act(t, DB_FORGET, params, f);
+	ok = act(t, DB_PARTITIONS, params, f) && act(t, DB_FORGET, NULL, f);
 	if (ok)
 		t->partitions_day = today;
 	arena_free(&a);
@@ -312,22 +330,50 @@ keep_partitions(struct ticker *t, int64_t now_ms, struct fault *f)
 static bool
 connect_db(struct ticker *t, struct fault *f)
 {
-	return t->db != NULL ||
-	       (pg_session_open(
-		    t->settings->database_url, "assay-reputation", &t->db, f) &&
-		   pg_session_run(t->db, "SET synchronous_commit = off", 0,
-		       NULL, NULL, f));
+	if (t->db != NULL)
+		return true;
+	t->connected_ms = clock_mono_ms();
+	return pg_session_open(
+		   t->settings->database_url, "assay-reputation", &t->db, f) &&
+	       pg_session_run(
+		   t->db, "SET synchronous_commit = off", 0, NULL, NULL, f) &&
+	       act(t, DB_NOTICE_END, NULL, f);
+}
+
+/* A day closed ahead can not be opened again: with a clock that is not
+ * Postgres's we do not lead. A clock given by --now is one on purpose. */
+static bool
+look_at_clock(struct ticker *t, int64_t now_ms, struct fault *f)
+{
+	int64_t theirs, off;
+	bool was_off = t->counts.is_off;
+
+	if (t->settings->now != NULL)
+		return true;
+	if (!ask_int(t, DB_CLOCK, NULL, &theirs, f))
+		return false;
+	off = now_ms - theirs;
+	t->counts.is_off = off > CLOCK_OFF_MS || off < -CLOCK_OFF_MS;
+	if (t->counts.is_off && !was_off)
+		log_error(&t->log, "clock_off", LOG_INT("ahead_ms", off),
+		    LOG_STR("why", "it is not Postgres's: we do not lead"));
+	return true;
 }
 
 static bool
-lead(struct ticker *t, struct fault *f)
+lead(struct ticker *t, int64_t now_ms, struct fault *f)
 {
 	bool led = t->counts.leads;
 
 	if (!connect_db(t, f))
 		return false;
+	if (!look_at_clock(t, now_ms, f))
+		return false;
 	t->counts.is_up = true;
-	if (!ask_bool(t, DB_LEAD, NULL, &t->counts.leads, f))
+	t->counts.leads = false;
+	if (t->counts.is_off)
+		pg_session_free(&t->db); /* and the lock with it */
+	else if (!ask_bool(t, DB_LEAD, NULL, &t->counts.leads, f))
 		return false;
 	if (t->counts.leads != led)
 		log_info(&t->log, t->counts.leads ? "leads" : "follows");
@@ -351,13 +397,14 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 	uint64_t pairs = t->counts.pairs;
 	struct scorer_moment m = {.now_ms = now_ms};
 
-	if (!lead(t, f))
+	if (!lead(t, now_ms, f))
 		return fail(t);
 	if (!t->counts.leads)
 		return true;
-	if (!keep_partitions(t, now_ms, f) ||
-	    !close_days(t, now_ms, &m.day, f) || !fold(t, m.day, f) ||
-	    !score_all(t, &m, f))
+	if (!keep_partitions(t, now_ms, f) || !close_days(t, now_ms, &m.day, f))
+		return fail(t);
+	if (!t->counts.is_behind &&
+	    (!fold(t, m.day, f) || !score_all(t, &m, f)))
 		return fail(t);
 	t->counts.ticks++;
 	t->counts.last_us = clock_mono_us() - began;
@@ -392,12 +439,14 @@ ticker_recompute(struct ticker *t, int64_t now_ms, struct fault *f)
 	struct scorer_moment m = {.now_ms = now_ms, .day = tier_day(now_ms)};
 	int64_t next;
 
-	if (!lead(t, f))
+	if (!lead(t, now_ms, f))
 		return fail(t);
 	if (!t->counts.leads) {
 		fail(t);
 		return fault_set(f, FAULT_CONFLICT,
-		    "another assay-reputation leads; stop it first");
+		    t->counts.is_off
+			? "the clock is more than a minute off Postgres's"
+			: "another assay-reputation leads; stop it first");
 	}
 	if (!find_next(t, now_ms, &next, f) || !rebuild(t, next, f))
 		return fail(t);

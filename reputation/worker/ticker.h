@@ -17,6 +17,8 @@ struct ticker_counts {
 	int64_t last_us; /* how long the last tick took */
 	bool leads;
 	bool is_up;
+	bool is_off;	/* our clock is not Postgres's: we do not lead */
+	bool is_behind; /* another day can be closed at once */
 };
 
 struct ticker;

@@ -419,7 +419,8 @@ class Bench {
 	worker(more = {}) {
 		return new Worker({ "admin.listen": "127.0.0.1:0",
 			"database.url": this.postgres.url("assay_reputation"),
-			"log.level": "debug", "tick.every": "500ms", ...more });
+			"log.level": "debug", "tick.every": "500ms",
+			"close.grace": "0s", ...more });
 	}
 
 	// History of this size, over the days before today, on two connections.

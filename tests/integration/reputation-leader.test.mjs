@@ -123,6 +123,29 @@ describe("a leader that is killed", () => {
 	});
 });
 
+describe("a leader that is killed while a statement waits", () => {
+	test("is noticed, and the other leads within 5 s", async () => {
+		const leader = await worker();
+		await leader.line("event=leads");
+		const other = await worker();
+		const holder = await session();
+		await holder.run("begin; lock table assay.outcome_evidence in"
+			+ " access exclusive mode");
+		await batch(provider.did);
+		await until("its statement to wait", () => value("select 1 from"
+			+ " pg_locks where not granted"));
+		const killed = Date.now();
+		await leader.kill();
+		await other.line("event=leads", { patienceMs: 5000 });
+		assert.ok(Date.now() - killed < 5000);
+		await holder.run("commit");
+		holder.end();
+		await settled();
+		assert.equal(await counted(), await happened());
+		await other.stop();
+	});
+});
+
 describe("a recomputation", () => {
 	for (const from of ["log", "minutes"]) {
 		test(`from ${from} runs beside gateways that serve`, async () => {

@@ -210,7 +210,8 @@ describe("assay-reputation", () => {
 		const day = (n) => new Date(Date.now() + n * 86400e3).toISOString()
 			.replace(/T.*/, "T12:00:00Z");
 		for (let n = 1; n <= 9; n++) {
-			const program = await reputation({ now: day(n) });
+			const program = await reputation({ now: day(n),
+				"close.grace": "0s" });
 			await assay.postgres.query("insert into assay.outcome_new select"
 				+ ` '${provider.did}', 'chat', '${MODEL}', b, '${day(n)}'::`
 				+ "timestamptz - interval '1 hour', 50, 0, 0, 0, 0"

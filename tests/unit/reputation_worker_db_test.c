@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "reputation/tier.h"
 #include "reputation/worker/reputation_db.h"
 #include "reputation/worker/ticker.h"
@@ -182,7 +183,8 @@ ticker(int64_t pairs, const char *from)
 
 	settings = (struct reputation_settings){.batch_pairs = pairs,
 	    .batch_rows = 100,
-	    .close_grace = 60000,
+	    .close_grace = 0,
+	    .now = "as given",
 	    .database_url = own,
 	    .partitions_ahead = 1,
 	    .recompute_from = from};
@@ -190,20 +192,30 @@ ticker(int64_t pairs, const char *from)
 	return ticker_new(&settings, &log);
 }
 
-/* Until we lead: Postgres may take a moment to see the last one's end. */
+/* Until we lead: Postgres may take a moment to see the last one's end. A run
+ * closes one day, and says whether there are more. */
 static void
-tick(int64_t now_ms, int64_t pairs)
+run_led(struct ticker *t, int64_t now_ms)
 {
-	struct ticker *t = ticker(pairs, "log");
 	struct fault f = {0};
 
-	for (int i = 0; i < 1000 && !ticker_counts(t)->leads; i++) {
+	for (int i = 0; i < 1000 && (!ticker_counts(t)->leads ||
+					ticker_counts(t)->is_behind);
+	     i++) {
 		if (!ticker_run(t, now_ms, &f))
 			fail_msg("%s", f.why);
 		if (!ticker_counts(t)->leads)
 			poll(NULL, 0, 10);
 	}
 	assert_true(ticker_counts(t)->leads);
+}
+
+static void
+tick(int64_t now_ms, int64_t pairs)
+{
+	struct ticker *t = ticker(pairs, "log");
+
+	run_led(t, now_ms);
 	ticker_free(&t);
 }
 
@@ -434,6 +446,253 @@ days_missed_close_alike_with_and_without_recomputing(void **state)
 	arena_free(&a);
 }
 
+static void
+a_wrong_clock_neither_leads_nor_drops(void **state)
+{
+	static const char tables[] =
+	    "SELECT count(*) FROM pg_inherits WHERE inhparent ="
+	    " 'assay.outcome_minute'::regclass AND"
+	    " inhrelid::regclass::text < 'assay.outcome_minute_'"
+	    " || to_char(now() + interval '8 days', 'YYYYMMDD')";
+	struct arena *a = arena_new();
+	struct reputation_settings settings;
+	struct fault f = {0};
+	struct ticker *t;
+	struct log log;
+	char super[200];
+	const char *was;
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	move_to("clock", "fresh", super);
+	was = migrated_value(super, tables, a);
+	settings = (struct reputation_settings){.batch_pairs = 100,
+	    .batch_rows = 100,
+	    .database_url = own,
+	    .partitions_ahead = 1,
+	    .recompute_from = "log"};
+	log_init(&log, "test", LOG_ERROR_);
+	t = ticker_new(&settings, &log);
+	for (int way = -1; way <= 1; way += 2) {
+		int64_t now = clock_unix_ms() + way * 70000;
+
+		assert_true(ticker_run(t, now, &f));
+		assert_true(ticker_counts(t)->is_off);
+		assert_false(ticker_counts(t)->leads);
+		assert_false(ticker_recompute(t, now, &f));
+		assert_non_null(strstr(f.why, "clock"));
+	}
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.day_close", a),
+	    "0");
+	run_led(t, clock_unix_ms() + 30000);
+	assert_false(ticker_counts(t)->is_off);
+	/* Who leads and loses the time leads no longer. */
+	assert_true(ticker_run(t, clock_unix_ms() + 70000, &f));
+	assert_false(ticker_counts(t)->leads);
+	ticker_free(&t);
+	/* A time given on purpose makes partitions, and drops none. */
+	tick(clock_unix_ms() + 500 * DAY_MS, 100);
+	assert_string_equal(migrated_value(super, tables, a), was);
+	move_back();
+	arena_free(&a);
+}
+
+static void
+an_audit_fails_though_our_clock_is_behind(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	move_to("behind", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
+	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);"
+	    "INSERT INTO assay.outcome_new SELECT 'did:assay:z1', 'chat',"
+	    " 'test:m', b, '2026-11-12T11:00Z', 100, 0, 0, 0, 0"
+	    " FROM generate_series(0, 20) b;"
+	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
+	    " 'test:m', '2026-11-12T12:00:01Z', 'fingerprint', false, 'x')"));
+	tick(NOON, 100);
+	assert_string_equal(
+	    migrated_value(
+		super, "SELECT tier || reason FROM assay.tier_change", a),
+	    "bronzeaudit_failed");
+	move_back();
+	arena_free(&a);
+}
+
+static void
+the_first_day_may_have_audits_alone(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	move_to("audits", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
+	    " 'test:m', '2026-11-10T12:00Z', 'canary', true, '')"));
+	tick(NOON, 100);
+	assert_string_equal(migrated_value(super,
+				"SELECT string_agg(to_char(day, 'DD'), ' '"
+				" ORDER BY day) FROM assay.score_day",
+				a),
+	    "10 11");
+	move_back();
+	arena_free(&a);
+}
+
+/* Closes the day of these rows, and says whether it was excused. */
+static const char *
+excused(const char *database, const char *rows, struct arena *a)
+{
+	char super[200];
+
+	move_to(database, "fresh", super);
+	assert_true(migrated_run(super, rows));
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.day_close VALUES ('2026-11-10', now(), false)"));
+	tick(NOON, 100);
+	return migrated_value(super,
+	    "SELECT excused FROM assay.day_close"
+	    " WHERE day = '2026-11-11'",
+	    a);
+}
+
+#define OWN_FAULTS                                                             \
+	"INSERT INTO assay.request (id, created_at, account_id, workspace_id," \
+	" endpoint, outcome, status, fault_code, gateway_instance) SELECT"     \
+	" gen_random_uuid(), '2026-11-11T10:30Z', gen_random_uuid(),"          \
+	" gen_random_uuid(), 'x', 'failed', 503,"                              \
+	" 'upstream_dependency_unavailable', 'g' FROM generate_series(1, 20);"
+
+static void
+downtime_is_the_union_of_what_is_said(void **state)
+{
+	struct arena *a = arena_new();
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	/* 35 and 35 minutes, 15 of them the same; then 10 of them. */
+	assert_string_equal(
+	    excused("down1",
+		"INSERT INTO assay.platform_downtime VALUES"
+		" ('2026-11-11T10:00Z', '2026-11-11T10:35Z', 'a'),"
+		" ('2026-11-11T10:20Z', '2026-11-11T10:55Z', 'b')",
+		a),
+	    "f");
+	assert_string_equal(
+	    excused("down2",
+		"INSERT INTO assay.platform_downtime VALUES"
+		" ('2026-11-11T10:00Z', '2026-11-11T10:35Z', 'a'),"
+		" ('2026-11-11T10:25Z', '2026-11-11T11:00Z', 'b')",
+		a),
+	    "t");
+	/* Only what is of the day. */
+	assert_string_equal(
+	    excused("down3",
+		"INSERT INTO assay.platform_downtime VALUES"
+		" ('2026-11-10T22:00Z', '2026-11-11T00:59Z', 'a')",
+		a),
+	    "f");
+	/* An operator's few minutes do not hide the hour that we saw. */
+	assert_string_equal(
+	    excused("down4",
+		OWN_FAULTS "INSERT INTO assay.platform_downtime VALUES"
+			   " ('2026-11-11T10:00Z', '2026-11-11T10:05Z', 'a')",
+		a),
+	    "t");
+	/* What came late is seen with the next day. */
+	assert_string_equal(
+	    excused("down5",
+		"INSERT INTO assay.day_close VALUES ('2026-11-09', now(), "
+		"false);" OWN_FAULTS "UPDATE assay.request SET"
+		" created_at = '2026-11-09T10:30Z'",
+		a),
+	    "f");
+	{
+		char super[200];
+
+		snprintf(super, sizeof(super),
+		    "host=%s user=postgres"
+		    " dbname=down5",
+		    server.folder);
+		assert_string_equal(migrated_value(super,
+					"SELECT to_char(began_at AT TIME ZONE "
+					"'UTC', 'DD HH24') ||"
+					" source FROM assay.platform_downtime",
+					a),
+		    "09 10assay");
+	}
+	move_back();
+	arena_free(&a);
+}
+
+static void
+a_day_waits_for_what_comes_once_postgres_is_back(void **state)
+{
+	struct arena *a = arena_new();
+	struct reputation_settings settings;
+	struct fault f = {0};
+	struct ticker *t;
+	struct log log;
+	char super[200];
+	int64_t began;
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	move_to("back", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.day_close VALUES ('2026-11-10', now(), false)"));
+	settings = (struct reputation_settings){.batch_pairs = 100,
+	    .batch_rows = 100,
+	    .close_grace = 1500,
+	    .database_url = own,
+	    .now = "as given",
+	    .partitions_ahead = 1,
+	    .recompute_from = "log"};
+	log_init(&log, "test", LOG_ERROR_);
+	t = ticker_new(&settings, &log);
+	for (int round = 0; round < 2; round++) {
+		began = clock_mono_ms();
+		run_led(t, NOON + round * DAY_MS);
+		assert_int_equal(ticker_counts(t)->days_closed, round);
+		while (ticker_counts(t)->days_closed == (uint64_t)round) {
+			poll(NULL, 0, 10);
+			assert_true(ticker_run(t, NOON + round * DAY_MS, &f));
+		}
+		assert_true(clock_mono_ms() - began >= 1400);
+		/* Postgres ends the session, as where it went away. */
+		assert_true(migrated_run(server.conninfo,
+		    "SELECT pg_terminate_backend(pid, 5000) FROM"
+		    " pg_stat_activity WHERE datname = 'back' AND"
+		    " application_name = 'assay-reputation'"));
+		assert_false(ticker_run(t, NOON, &f));
+	}
+	ticker_free(&t);
+	move_back();
+	arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -444,6 +703,11 @@ main(void)
 	    cmocka_unit_test(a_day_is_closed_once_and_a_run_makes_silver),
 	    cmocka_unit_test(
 		days_missed_close_alike_with_and_without_recomputing),
+	    cmocka_unit_test(a_wrong_clock_neither_leads_nor_drops),
+	    cmocka_unit_test(an_audit_fails_though_our_clock_is_behind),
+	    cmocka_unit_test(the_first_day_may_have_audits_alone),
+	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
+	    cmocka_unit_test(a_day_waits_for_what_comes_once_postgres_is_back),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
