@@ -23,15 +23,18 @@
 
 enum {
 	AGAIN_MS = 1000,	     /* after a policy that could not be read */
+	OWING_MOST_MS = 60000,	     /* between two tries of rows */
 	RENEW_LEAST_MS = 2000,	     /* between two hellos for renewal */
 	RENEW_AHEAD_MS = 120000,     /* at most this long before the end */
 	SIGNING_KEY = EIP191_ADDRESS /* bytes */
 };
 
-/* A row under way to Postgres. */
+/* A row under way to Postgres, and the proof that still owes it if it does
+ * not arrive; NULL where that is gone or has said something newer. */
 struct writing {
 	TAILQ_ENTRY(writing) link;
 	struct verifications *all;
+	struct proof *proof;
 	struct pending *question;
 };
 
@@ -50,6 +53,8 @@ struct verifications {
 	void *arg;
 	struct log log;
 	TAILQ_HEAD(, writing) writing;
+	struct timer *owing; /* until rows that are owed are tried again */
+	int64_t owing_ms;    /* the pause before that; 0: none is owed */
 	struct arena *arena; /* of the policy */
 	struct policy *policy;
 	struct pending *loading;
@@ -87,6 +92,8 @@ proof_heard(struct proof *p, const char *nonce, int64_t now_ms)
 void
 proof_free(struct proof *p)
 {
+	if (p->writing != NULL)
+		p->writing->proof = NULL;
 	mem_free(p->spki);
 	memset(p, 0, sizeof(*p));
 }
@@ -296,9 +303,35 @@ bound_json(struct hearing *h)
 	return out;
 }
 
+/* Judging is repeatable, so what is owed is made again rather than kept. */
+static void
+owe(struct verifications *v, struct proof *p)
+{
+	p->is_owed = true;
+	if (timer_is_running(v->owing))
+		return;
+	v->owing_ms = v->owing_ms == 0 ? AGAIN_MS : 2 * v->owing_ms;
+	if (v->owing_ms > OWING_MOST_MS)
+		v->owing_ms = OWING_MOST_MS;
+	timer_start(v->owing, v->owing_ms);
+}
+
+static void
+on_owing(void *arg)
+{
+	struct verifications *v = arg;
+
+	if (pg_is_up(v->pg))
+		v->on_change(v->arg);
+	else
+		timer_start(v->owing, AGAIN_MS);
+}
+
 static void
 writing_free(struct writing *w)
 {
+	if (w->proof != NULL)
+		w->proof->writing = NULL;
 	TAILQ_REMOVE(&w->all->writing, w, link);
 	pending_cancel(&w->question);
 	mem_free(w);
@@ -310,6 +343,10 @@ on_written(void *arg, const struct fault *f)
 	struct writing *w = arg;
 
 	w->question = NULL;
+	if (f == NULL)
+		w->all->owing_ms = 0;
+	else if (w->proof != NULL)
+		owe(w->all, w->proof);
 	if (f != NULL)
 		log_warn(&w->all->log, "verdict_not_written",
 		    LOG_STR("code", fault_code(f->kind)),
@@ -318,11 +355,17 @@ on_written(void *arg, const struct fault *f)
 }
 
 static void
-write_down(struct verifications *all, const struct verdict_row *row)
+write_down(
+    struct verifications *all, struct proof *p, const struct verdict_row *row)
 {
 	struct writing *w = mem_new(sizeof(*w));
 
+	if (p->writing != NULL)
+		p->writing->proof = NULL;
 	w->all = all;
+	w->proof = p;
+	p->writing = w;
+	p->is_owed = false;
 	TAILQ_INSERT_TAIL(&all->writing, w, link);
 	w->question = gateway_db_write_verdict(all->pg, row, on_written, w);
 }
@@ -356,24 +399,15 @@ write_row(struct hearing *h)
 	random_bytes(random, sizeof(random));
 	uuid_v7(v->judged_at, random, id);
 	row.id = id;
-	write_down(h->all, &row);
+	write_down(h->all, h->proof, &row);
 	json_free(&checks);
 }
 
-/* Says once what is new; the same verdict on the same evidence is no news. */
 static void
-tell(struct hearing *h)
+log_verdict(struct hearing *h)
 {
 	const struct verdict *v = &h->verdict;
-	char nonce[HEX_SIZE(8)], said[sizeof(h->proof->written)];
 
-	hex_encode(bytes_of(h->proof->nonce, 8), nonce);
-	snprintf(said, sizeof(said), "%s %s %.64s %s %lld", h->proof->status,
-	    h->proof->reason, h->x.policy->digest, nonce,
-	    (long long)h->proof->until);
-	if (strcmp(said, h->proof->written) == 0)
-		return;
-	memcpy(h->proof->written, said, sizeof(said));
 	log_info(&h->all->log, "verdict", LOG_STR("did", h->session->did),
 	    LOG_INT("slot", h->session->slot),
 	    LOG_STR("status", h->proof->status),
@@ -381,8 +415,30 @@ tell(struct hearing *h)
 	    LOG_STR("check", v->failed != NULL ? v->failed : ""),
 	    LOG_STR("why", v->why != NULL ? v->why : ""),
 	    LOG_INT("renew_in_s", (v->renew_by - v->judged_at) / 1000));
+}
+
+/* Says once what is new; the same verdict on the same evidence is no news. It
+ * is owed to Postgres until it is there. */
+static void
+tell(struct hearing *h)
+{
+	char nonce[HEX_SIZE(8)], said[sizeof(h->proof->told)];
+
+	hex_encode(bytes_of(h->proof->nonce, 8), nonce);
+	snprintf(said, sizeof(said), "%s %s %.64s %s %lld", h->proof->status,
+	    h->proof->reason, h->x.policy->digest, nonce,
+	    (long long)h->proof->until);
+	if (strcmp(said, h->proof->told) != 0) {
+		memcpy(h->proof->told, said, sizeof(said));
+		h->proof->is_owed = true;
+		log_verdict(h);
+	}
+	if (!h->proof->is_owed)
+		return;
 	if (pg_is_up(h->all->pg))
 		write_row(h);
+	else
+		owe(h->all, h->proof);
 }
 
 /* A verdict is asked for again in good time before it ends: after three
@@ -559,6 +615,7 @@ verifications_new(struct loop *l, struct pg *pg, struct fetch *fetch,
 	v->log = *log;
 	TAILQ_INIT(&v->writing);
 	v->again = timer_new(l, on_again, v);
+	v->owing = timer_new(l, on_owing, v);
 	own.is_genuine = is_genuine;
 	v->collaterals =
 	    collaterals_new(l, pg, fetch, &own, on_collateral, v, log);
@@ -586,6 +643,7 @@ verifications_free(struct verifications **vp)
 	while (!TAILQ_EMPTY(&v->writing))
 		writing_free(TAILQ_FIRST(&v->writing));
 	timer_free(&v->again);
+	timer_free(&v->owing);
 	collaterals_free(&v->collaterals);
 	kept_free(&v->kept);
 	arena_free(&v->arena);

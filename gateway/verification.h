@@ -32,7 +32,9 @@ struct proof {
 	 * the digest of what its hardware measured. */
 	char signing_address[43];
 	char image_digest[72];
-	char written[160]; /* what the last row said */
+	char told[160];		 /* what the log last said */
+	bool is_owed;		 /* and Postgres does not have it yet */
+	struct writing *writing; /* its row on the way, or NULL */
 };
 void proof_know(struct proof *p, X509 *peer);
 /* A new statement answers the hello with this nonce (64 hex digits). */

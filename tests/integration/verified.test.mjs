@@ -7,6 +7,7 @@ import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { Assay, BUILD, fileEntry, run, statementOf, until }
 	from "./harness.mjs";
+import { Mailbox } from "./lib/wait.mjs";
 import { TdxPlatform, reportData, spkiOf, statementDigest } from "./lib/tdx.mjs";
 
 const MODEL = "lovelace:sealed";
@@ -179,6 +180,25 @@ describe("a provider whose evidence holds", () => {
 		assert.equal(address, `0x${"07".repeat(20)}`);
 		assert.ok(measurement.startsWith(`${MRTD}.`));
 		assert.equal(quote, node.evidences.at(-1).items[0].quote);
+	});
+
+	test("has what is judged in an outage kept after it", async () => {
+		const kept = () => assay.postgres.query("select bound->>'nonce'"
+			+ " from assay.attestation_verdict"
+			+ ` where did = '${node.did}'`);
+		node.verdicts = new Mailbox();
+		await assay.postgres.halt();
+		const heard = node.evidences.length;
+		node.tell({ event: "models" });
+		await until("another hello", () => node.evidences.length > heard);
+		const { nonce } = node.evidences.at(-1);
+		assert.equal((await node.verdicts.take("its verdict")).verified
+			.status, "verified");
+		await assay.postgres.open();
+		await until("its row", async () =>
+			(await kept()).some(([one]) => one === nonce), 30_000);
+		assert.equal((await kept()).filter(([one]) => one === nonce).length,
+			1);
 	});
 
 	test("loses the tier within 2 s of a policy that does not accept it",
