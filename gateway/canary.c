@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "gateway/canary_db.h"
 #include "gateway/trace.h"
@@ -22,6 +23,7 @@
 #define ANSWER_BYTES (256 * 1024)
 #define OFFERS_MOST 20000
 #define UNDER_WAY_MOST 8
+#define PROMPTS_BYTES (4 << 20)
 
 static const char *const results[] = {
     "agrees", "disagrees", "unknown", "no_logprobs", "failed"};
@@ -35,6 +37,8 @@ struct canaries {
 	struct pending *claim;
 	bool has_more; /* due ones were left at the last claim */
 	struct metric *sent, *overdue;
+	struct arena *arena; /* the prompts */
+	struct canary_prompts prompts;
 	struct canary *first;
 	size_t under_way;
 };
@@ -339,8 +343,8 @@ ask(struct canary *x, const char *token)
 	const struct catalog_task *task =
 	    catalog_task_find(catalogs_now(h->catalogs), text_of(d->task));
 	struct path *p = presence_find(h->presence, x->session);
-	const char *body =
-	    canary_body(x->due.seed, d->task, d->model, x->arena);
+	const char *body = canary_body(
+	    x->due.seed, d->task, d->model, &x->of->prompts, x->arena);
 	struct http_outgoing o = {0};
 	struct fault f;
 
@@ -525,18 +529,16 @@ on_poll(void *arg)
 	mem_free(l.at);
 }
 
-struct canaries *
+static struct canaries *
 canaries_new(const struct house *h)
 {
 	static const struct metric_label result = {
 	    "result", results, sizeof(results) / sizeof(*results)};
-	struct canaries *all;
+	struct canaries *all = mem_new(sizeof(*all));
 
-	if (h->settings->canary_per_day == 0)
-		return NULL;
-	all = mem_new(sizeof(*all));
 	all->house = h;
 	all->log = h->log;
+	all->arena = arena_new();
 	all->period_ms = DAY_MS / h->settings->canary_per_day;
 	all->sent = metric_counter(h->counters->all, "assay_canaries_total",
 	    "Requests of our own to look at providers, by what was found.",
@@ -545,8 +547,40 @@ canaries_new(const struct house *h)
 	    "Offers that are due to be looked at and were not claimed yet.",
 	    NULL, 0);
 	all->poll = timer_new(h->loop, on_poll, all);
-	rest(all);
 	return all;
+}
+
+static bool
+read_prompts(struct canaries *all, struct fault *f)
+{
+	const char *path = all->house->settings->canary_prompts;
+	char *file;
+	size_t len;
+	bool ok;
+
+	if (*path == '\0')
+		return true;
+	if (!file_read(path, PROMPTS_BYTES, &file, &len, f))
+		return false;
+	ok = canary_prompts_read(
+	    (struct text){file, len}, all->arena, &all->prompts, f);
+	mem_free(file);
+	return ok;
+}
+
+bool
+canaries_open(const struct house *h, struct canaries **out, struct fault *f)
+{
+	*out = NULL;
+	if (h->settings->canary_per_day == 0)
+		return true;
+	*out = canaries_new(h);
+	if (!read_prompts(*out, f)) {
+		canaries_free(out);
+		return false;
+	}
+	rest(*out);
+	return true;
 }
 
 void
@@ -560,6 +594,7 @@ canaries_free(struct canaries **allp)
 	while (all->first != NULL)
 		canary_free(all->first);
 	timer_free(&all->poll);
+	arena_free(&all->arena);
 	mem_free(all);
 	*allp = NULL;
 }

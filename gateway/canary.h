@@ -17,8 +17,10 @@
 #include "gateway/exchange.h"
 
 struct canaries;
-/* settings.canary_per_day 0: none are sent, and *out is NULL. */
-struct canaries *canaries_new(const struct house *h);
+/* settings.canary_per_day 0: none are sent, and *out is NULL. Fails where the
+ * file settings.canary_prompts can not be read as prompts. */
+bool canaries_open(
+    const struct house *h, struct canaries **out, struct fault *f);
 /* What is under way is cancelled. Accepts NULL, leaves NULL. */
 void canaries_free(struct canaries **x);
 

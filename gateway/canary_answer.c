@@ -11,6 +11,8 @@
 
 #define ANSWER_MAX (256 * 1024)
 #define LIST_MAX 4096
+#define PROMPT_MAX 2000
+#define PROMPTS_MAX 65536
 
 /* ------------------------------------------------------------------ prompts */
 
@@ -43,18 +45,53 @@ static const char *const turns[] = {"", " for a ten-year-old",
 
 #define PICK(table, bits) table[(bits) % (sizeof(table) / sizeof(*(table)))]
 
-static char *
-prompt_of(uint64_t seed, struct arena *a)
+bool
+canary_prompts_read(struct text file, struct arena *a,
+    struct canary_prompts *out, struct fault *f)
 {
+	const char *at = file.at, *end = file.at + file.len;
+
+	out->at = arena_alloc(a, PROMPTS_MAX * sizeof(*out->at));
+	out->count = 0;
+	for (size_t line = 1; at < end; line++) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		struct text t = {at, (size_t)((stop ? stop : end) - at)};
+
+		at += t.len + 1;
+		if (t.len > 0 && t.at[t.len - 1] == '\r')
+			t.len--;
+		if (t.len == 0)
+			continue;
+		if (t.len > PROMPT_MAX || !text_is_utf8(t) ||
+		    memchr(t.at, '\0', t.len) != NULL)
+			return fault_set(f, FAULT_INVALID,
+			    "prompt in line %zu is longer than %d bytes or no "
+			    "UTF-8",
+			    line, PROMPT_MAX);
+		if (out->count == PROMPTS_MAX)
+			return fault_set(f, FAULT_INVALID,
+			    "there are more than %d prompts", PROMPTS_MAX);
+		out->at[out->count++] = arena_copy(a, t.at, t.len);
+	}
+	return out->count > 0 ||
+	       fault_set(f, FAULT_INVALID, "there is no prompt");
+}
+
+static const char *
+prompt_of(uint64_t seed, const struct canary_prompts *own, struct arena *a)
+{
+	if (own->count > 0 && (seed >> 56) % 4 != 0)
+		return own->at[(seed & 0xffffff) % own->count];
 	return arena_printf(a, "%s %s%s.", PICK(openings, seed),
 	    PICK(subjects, seed >> 8), PICK(turns, seed >> 16));
 }
 
 char *
-canary_body(int64_t seed, const char *task, const char *model, struct arena *a)
+canary_body(int64_t seed, const char *task, const char *model,
+    const struct canary_prompts *own, struct arena *a)
 {
 	uint64_t bits = (uint64_t)seed;
-	const char *prompt = prompt_of(bits, a);
+	const char *prompt = prompt_of(bits, own, a);
 	json_int_t tokens = 16 + (json_int_t)((bits >> 24) % 33);
 	json_int_t number = (json_int_t)((bits >> 32) % 100000);
 	json_int_t top = CANARY_TOP - (json_int_t)((bits >> 50) % 3);

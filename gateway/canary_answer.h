@@ -25,8 +25,7 @@
 #define CANARY_TOKEN 48 /* bytes of a token that are compared */
 #define CANARY_MEAN 0.7
 #define CANARY_FLOOR 0.4
-#define CANARY_OTHERS 3 /* workspaces that must say the same, for a majority   \
-			 */
+#define CANARY_OTHERS 3 /* workspaces at least, for a majority */
 #define CANARY_KNOWN_MAX 32
 
 struct canary_top {
@@ -43,9 +42,18 @@ struct canary_answer {
 	size_t count;
 };
 
-/* The request's body for "chat" or "completion"; NULL for other tasks. */
-char *canary_body(
-    int64_t seed, const char *task, const char *model, struct arena *a);
+/* An operator's own prompts, one a line; empty lines are none. */
+struct canary_prompts {
+	const char **at;
+	size_t count;
+};
+bool canary_prompts_read(struct text file, struct arena *a,
+    struct canary_prompts *out, struct fault *f);
+
+/* The request's body for "chat" or "completion"; NULL for other tasks. Where
+ * there are own prompts, three of four bodies have one. */
+char *canary_body(int64_t seed, const char *task, const char *model,
+    const struct canary_prompts *own, struct arena *a);
 /* What the answers to a body are kept under. */
 int64_t canary_prompt_id(const char *body);
 

@@ -468,8 +468,8 @@ run(unsigned number, void *arg)
 	w.house.loop = loop_new();
 	w.drain = timer_new(w.house.loop, on_drain_over, &w);
 	worker_signals(w.house.loop, on_drain, on_reload, &w);
-	if (open_all(&w, number, &f)) {
-		w.canaries = canaries_new(&w.house);
+	if (open_all(&w, number, &f) &&
+	    canaries_open(&w.house, &w.canaries, &f)) {
 		log_info(
 		    &w.house.log, "ready", LOG_STR("version", ASSAY_VERSION));
 		loop_run(w.house.loop);

@@ -31,6 +31,7 @@ struct settings {
 	const char *auth_name;
 	const char *database_listen_url;
 	int64_t canary_per_day;
+	const char *canary_prompts;
 	const char *database_url;
 	int64_t database_connections;
 	const char *gateway_id;
@@ -51,6 +52,7 @@ struct settings {
 	const char *listen_https;
 	const char *listen_key;
 	enum log_level log_level;
+	size_t private_held;
 	const char *redis_address;
 	int64_t route_newcomer_permille;
 	const char *state_folder;

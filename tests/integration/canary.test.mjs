@@ -4,7 +4,9 @@
 // An honest one agrees; one that serves another model behind its daemon's back is
 // caught and loses its tier. Nobody's usage grows by it. The models are real.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Assay, BUILD, Program, call, freePort, pretendModel, realModel, statementOf,
@@ -47,7 +49,14 @@ async function way(target) {
 }
 
 before(async () => {
-	assay = await Assay.start({ gateway: { "canary.per_day": 86400 } });
+	const prompts = path.join(mkdtempSync(path.join(tmpdir(), "canary-")),
+		"prompts");
+	writeFileSync(prompts, Array.from({ length: 50 }, (_, i) =>
+		`A line of the operator's, number ${i}`).join("\n"));
+	assay = await Assay.start({ gateway: { "canary.per_day": 86400,
+		"canary.prompts": prompts } });
+	assay.closers.push(() => rmSync(path.dirname(prompts),
+		{ recursive: true }));
 	await assay.workspace("buyers");
 	key = await assay.key("buyers");
 	honest = await assay.realRuntime(1, "audited");
@@ -134,8 +143,10 @@ describe("canaries", () => {
 			assert.equal(one.json.stream, undefined);
 			assert.doesNotMatch(JSON.stringify(one), /canary|audit /i);
 		}
-		assert.ok(new Set(seen.map((one) =>
-			one.json.messages[0].content)).size > 1);
+		const said = new Set(ways.flatMap((one) => one.requests).map((one) =>
+			one.json.messages[0].content));
+		assert.ok(said.size > 1);
+		assert.ok([...said].some((one) => one.includes("operator's")));
 		const [[account, pool, same]] = await assay.postgres.query(
 			"select h.account_id, h.pool, (select count(*) from"
 			+ " assay.account a where a.id = h.account_id)"

@@ -39,6 +39,8 @@ answer(const char *text)
 	return x;
 }
 
+static const struct canary_prompts none = {NULL, 0};
+
 static void
 test_bodies(void **state)
 {
@@ -51,7 +53,7 @@ test_bodies(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		for (int64_t seed = -300; seed < 300; seed += 7) {
 			char *body = canary_body(
-			    seed * 0x10001000101, tasks[i], "a:b", a);
+			    seed * 0x10001000101, tasks[i], "a:b", &none, a);
 			const json_t *tokens;
 			json_t *o;
 
@@ -68,10 +70,45 @@ test_bodies(void **state)
 	}
 	assert_int_equal(seeded + unseeded, 2 * 86);
 	assert_true(seeded > 20 && unseeded > 20);
-	first = canary_body(1, "chat", "a:b", a);
-	assert_string_equal(first, canary_body(1, "chat", "a:b", a));
-	assert_string_not_equal(first, canary_body(2, "chat", "a:b", a));
-	assert_null(canary_body(1, "embedding", "a:b", a));
+	first = canary_body(1, "chat", "a:b", &none, a);
+	assert_string_equal(first, canary_body(1, "chat", "a:b", &none, a));
+	assert_string_not_equal(first, canary_body(2, "chat", "a:b", &none, a));
+	assert_null(canary_body(1, "embedding", "a:b", &none, a));
+	arena_free(&a);
+}
+
+static void
+test_own_prompts(void **state)
+{
+	struct arena *a = arena_new();
+	struct canary_prompts own;
+	char *longer = arena_alloc(a, 2002);
+	size_t with_own = 0;
+	struct fault f;
+
+	(void)state;
+	assert_true(canary_prompts_read(
+	    text_of("one \"of\" ours\r\n\n\ntwo of ours"), a, &own, &f));
+	assert_int_equal(own.count, 2);
+	assert_string_equal(own.at[0], "one \"of\" ours");
+	assert_string_equal(own.at[1], "two of ours");
+	for (uint64_t i = 0; i < 256; i++) {
+		char *body =
+		    canary_body((int64_t)(i << 56 | i), "chat", "a:b", &own, a);
+
+		with_own += strstr(body, "of ours") != NULL ||
+			    strstr(body, "ours\"") != NULL;
+	}
+	assert_int_equal(with_own, 192);
+	assert_false(canary_prompts_read(text_of("\n\n"), a, &own, &f));
+	assert_false(canary_prompts_read(text_of("a\n\xff"), a, &own, &f));
+	assert_non_null(strstr(f.why, "line 2"));
+	assert_false(
+	    canary_prompts_read((struct text){"a\0b", 3}, a, &own, &f));
+	memset(longer, 'x', 2001);
+	assert_false(canary_prompts_read(text_of(longer), a, &own, &f));
+	assert_true(
+	    canary_prompts_read((struct text){longer, 2000}, a, &own, &f));
 	arena_free(&a);
 }
 
@@ -408,6 +445,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bodies),
+	    cmocka_unit_test(test_own_prompts),
 	    cmocka_unit_test(test_reading),
 	    cmocka_unit_test(test_long_tokens),
 	    cmocka_unit_test(test_measure),
