@@ -324,6 +324,25 @@ describe("dstack", () => {
 		"tdx.td_debug"));
 });
 
+// Any service that answers anybody's nonce in the form `dstack` would do.
+describe("the quote of another's service, handed on", () => {
+	const address = "5a".repeat(20);
+	const handedOn = async (facts) => ({ binding: "dstack",
+		nonce: facts.nonce, signing_address: `0x${address}`,
+		items: [{ kind: "tdx", quote: await platform.quote(Buffer.from(
+			address + "00".repeat(12) + facts.nonce, "hex")) }] });
+
+	test("does not open the tier", async () => {
+		await policy({ require: ["cpu"], tdx: { mrtd: [MRTD] } });
+		await judged("binding_mismatch", handedOn, "binding.form");
+	});
+	test("does where the policy names its form", async () => {
+		await policy({ require: ["cpu"], tdx: { mrtd: [MRTD] },
+			bindings: ["assay", "dstack"] });
+		await judged("ok", handedOn);
+	});
+});
+
 describe("an Apple device", () => {
 	const apple = { serials: ["SYN1"], apps: ["TEAM000001.org.example.agent"] };
 	const mda = (lie = (facts) => facts, ...words) => async (facts) =>
@@ -345,6 +364,32 @@ describe("an Apple device", () => {
 		"nonce_mismatch", app(earlier), "app_attest.nonce"));
 	test("with a development key", () => judged("not_accepted",
 		app(undefined, "develop"), "app_attest.environment"));
+	// Nothing of a device's statement covers the address that it names.
+	test("binds no key for private exchanges", async () => {
+		const address = `0x${"5a".repeat(20)}`;
+		const node = await prover(assay, "sealed", MODEL, file,
+			async (facts) => ({ ...await mda()(facts),
+				signing_address: address }));
+		await opens(node.did);
+		const seen = node.requests.length;
+		const reply = await fetch(
+			`${assay.url}/v1/private/chat/completions`, {
+				method: "POST",
+				headers: { authorization: `Bearer ${key}`,
+					"content-type": "application/json",
+					"x-assay-options": `{"only":["${node.did}"]}` },
+				body: JSON.stringify({ model: MODEL, messages: [
+					{ role: "user", content: "secret" }] }) });
+		const { error } = await reply.json();
+		assert.equal(error.code, "no_verified_provider");
+		assert.equal(error.metadata.rejected.unbound_key, 1);
+		assert.equal(node.requests.length, seen);
+		const rows = await assay.postgres.query("select count(*) from"
+			+ ` assay.attestation_verdict where did = '${node.did}'`
+			+ " and signing_address is not null");
+		assert.equal(Number(rows[0][0]), 0);
+		await node.close();
+	});
 	test("is no TEE", async () => {
 		await policy({ require: ["cpu"], tdx: { mrtd: [MRTD] }, apple });
 		await judged("missing", mda(), "evidence.cpu_present");
