@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "attestation/collateral_age.h"
 #include "attestation/evidence.h"
 #include "attestation/snp.h"
 #include "attestation/tdx.h"
@@ -23,21 +24,6 @@ only_cpu(struct examination *x, struct verdict *v)
 		x->facts.cpu ? "two CPUs" : NULL, "one"});
 }
 
-/* When it came from its source, against the policy. */
-static bool
-young_enough(struct examination *x, const struct collateral_item *item,
-    const char *name, struct verdict *v)
-{
-	int64_t end = item->fetched_at + x->policy->max_collateral_age_s * 1000;
-
-	verdict_until(v, end);
-	return verdict_need(v, x->now_ms <= end,
-	    (struct check){name, SOURCE_OPERATOR, CODE_STALE,
-		verdict_time(v, item->fetched_at),
-		verdict_format(v, "at most %lld s old",
-		    (long long)x->policy->max_collateral_age_s)});
-}
-
 static const struct collateral_item *
 find(struct examination *x, const char *name, const char *check,
     struct verdict *v)
@@ -48,7 +34,7 @@ find(struct examination *x, const char *name, const char *check,
 	if (!verdict_need(v, item != NULL,
 		(struct check){check, SOURCE_VERIFIER, CODE_MISSING,
 		    item != NULL ? NULL : "no collateral at hand", name}) ||
-	    !young_enough(x, item, check, v))
+	    !collateral_young(x, item, check, v))
 		return NULL;
 	return item;
 }
@@ -140,7 +126,8 @@ tdx_judge_kept(struct examination *x, struct bytes quote,
 	verdict_check(v, true,
 	    (struct check){"tdx.collateral", SOURCE_VERIFIER, CODE_OK,
 		"verified and kept", NULL});
-	return (item == NULL || young_enough(x, item, "tdx.collateral", v)) &&
+	return (item == NULL ||
+		   collateral_young(x, item, "tdx.collateral", v)) &&
 	       tdx_judge(x, quote, x->collateral->tdx, v);
 }
 

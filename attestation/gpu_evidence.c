@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "attestation/collateral_age.h"
 #include "attestation/nras.h"
 #include "attestation/nvidia.h"
 #include "base/codec.h"
@@ -31,6 +32,7 @@ struct session {
 	struct verdict *v;
 	struct nvidia_rules rules;
 	struct bytes lists[REVOCATION_LISTS_MAX];
+	int64_t list_ends[REVOCATION_LISTS_MAX];
 	struct revocation_answer answers[REVOCATION_ANSWERS_MAX];
 	struct rims rims;
 };
@@ -44,28 +46,35 @@ nonce_of(const struct examination *x)
 }
 
 /* Lists and answers of the collateral, whatever chains they are of. */
-static void
+static bool
 revocation_gather(struct session *s, const struct collateral *c)
 {
 	struct revocation *r = &s->rules.revocation;
 
+	bool ok = true;
+
 	r->lists = s->lists;
+	r->list_ends = s->list_ends;
 	r->answers = s->answers;
 	for (size_t i = 0; c != NULL && i < c->count; i++) {
 		const struct collateral_item *one = &c->items[i];
 
 		if (strncmp(one->name, "nvidia/crl/", 11) == 0 &&
-		    r->count < REVOCATION_LISTS_MAX)
+		    r->count < REVOCATION_LISTS_MAX) {
+			ok &= collateral_has_come(
+			    s->x, one, "nvidia.crl_at_hand", s->v);
+			s->list_ends[r->count] = collateral_age_end(s->x, one);
 			s->lists[r->count++] = one->body;
-		else if (strncmp(one->name, OCSP_NAME_PREFIX,
-			     strlen(OCSP_NAME_PREFIX)) == 0 &&
-			 r->answer_count < REVOCATION_ANSWERS_MAX)
+		} else if (strncmp(one->name, OCSP_NAME_PREFIX,
+			       strlen(OCSP_NAME_PREFIX)) == 0 &&
+			   r->answer_count < REVOCATION_ANSWERS_MAX)
 			s->answers[r->answer_count++] =
 			    (struct revocation_answer){one->name, one->body};
 	}
+	return ok;
 }
 
-static void
+static bool
 session_start(struct session *s, struct examination *x, struct verdict *v)
 {
 	struct revocation *r = &s->rules.revocation;
@@ -80,7 +89,7 @@ session_start(struct session *s, struct examination *x, struct verdict *v)
 	r->required = x->policy->revocation;
 	r->allow_hold = x->policy->nvidia.allow_hold;
 	r->answer_age_s = x->policy->max_collateral_age_s;
-	revocation_gather(s, x->collateral);
+	return revocation_gather(s, x->collateral);
 }
 
 /* The service answers with JSON that holds the manifest in base64; a file may
@@ -108,6 +117,7 @@ rim_fetch(struct session *s, const char *id, const char *check)
 	const struct collateral_item *item;
 	const struct revocation *all = &s->rules.revocation;
 	const struct revocation lists = {.lists = all->lists,
+	    .list_ends = all->list_ends,
 	    .count = all->count,
 	    .answers = all->answers,
 	    .answer_count = all->answer_count,
@@ -131,6 +141,8 @@ rim_fetch(struct session *s, const char *id, const char *check)
 			verdict_need(s->v, false, c);
 		return NULL;
 	}
+	if (!collateral_young(s->x, item, check, s->v))
+		return NULL;
 	ok = rim_body(a, item->body, &xml, &f) &&
 	     rim_read(a, xml, &rules, rim, &f);
 	if (!verdict_need_fault(s->v, ok, check, SOURCE_VERIFIER, &f))
@@ -305,7 +317,8 @@ verify_nvidia(struct examination *x, const json_t *item, struct verdict *v)
 		    facts->gpu != NULL ? "GPUs in more than one item" : NULL,
 		    NULL}))
 		return false;
-	session_start(s, x, v);
+	if (!session_start(s, x, v))
+		return false;
 	ok = list_judge(s, item, NVIDIA_GPU, &d, &count);
 	if (!ok || !nvidia_set_judge(v, d, count, x->policy->nvidia.gpus))
 		return false;
@@ -324,8 +337,8 @@ verify_nvswitch(struct examination *x, const json_t *item, struct verdict *v)
 	size_t count;
 	bool ok;
 
-	session_start(s, x, v);
-	if (!list_judge(s, item, NVIDIA_SWITCH, &d, &count))
+	if (!session_start(s, x, v) ||
+	    !list_judge(s, item, NVIDIA_SWITCH, &d, &count))
 		return false;
 	ok = nvidia_switches_judge(v, d, count, x->policy->nvidia.switches);
 	if (!nvidia_topology_judge(v, x->facts.gpu, x->facts.gpus, d, count) ||
@@ -351,7 +364,8 @@ verify_nras(struct examination *x, const json_t *item, struct verdict *v)
 
 	if (!verdict_need(v, jwks != NULL,
 		(struct check){"nras.keys", SOURCE_VERIFIER, CODE_MISSING,
-		    "no key set at hand", "nras/jwks"}))
+		    "no key set at hand", "nras/jwks"}) ||
+	    !collateral_young(x, jwks, "nras.keys", v))
 		return false;
 	return nras_judge(v, &rules, json_object_get(item, "token"),
 	    (struct text){(const char *)jwks->body.at, jwks->body.len});

@@ -67,7 +67,8 @@ struct inquiry {
 
 /* A list that came too late is no loss where an answer is at hand. */
 static bool
-list_stands(struct inquiry *q, X509_CRL *list, size_t i, struct fault *f)
+list_stands(
+    struct inquiry *q, X509_CRL *list, int64_t end, size_t i, struct fault *f)
 {
 	struct window own;
 
@@ -76,6 +77,11 @@ list_stands(struct inquiry *q, X509_CRL *list, size_t i, struct fault *f)
 		       list_clears(list, q->c->at[i - 1], q->r, f);
 	if (!list_clears(list, q->c->at[i - 1], q->r, f))
 		return false;
+	if (q->now_ms > end)
+		return q->answered[i] || !q->r->required ||
+		       fault_set(f, FAULT_STALE,
+			   "the list of issuer %zu came too long ago", i);
+	own.until = end < own.until ? end : own.until;
 	*q->window = window_meet(*q->window, own);
 	q->listed[i] = true;
 	return true;
@@ -83,17 +89,19 @@ list_stands(struct inquiry *q, X509_CRL *list, size_t i, struct fault *f)
 
 /* One list against the chain: finds its issuer, if it is there at all. */
 static bool
-list_judge(struct inquiry *q, struct bytes raw, struct fault *f)
+list_judge(struct inquiry *q, size_t n, struct fault *f)
 {
+	const int64_t *ends = q->r->list_ends;
+	int64_t end = ends != NULL ? ends[n] : INT64_MAX;
 	X509_CRL *list = NULL;
 	bool ok = true;
 
-	if (!crl_read(raw, &list, f))
+	if (!crl_read(q->r->lists[n], &list, f))
 		return false;
 	for (size_t i = 1; ok && i < q->c->count; i++)
 		if (X509_NAME_cmp(X509_CRL_get_issuer(list),
 			X509_get_subject_name(q->c->at[i])) == 0)
-			ok = list_stands(q, list, i, f);
+			ok = list_stands(q, list, end, i, f);
 	X509_CRL_free(list);
 	return ok;
 }
@@ -182,7 +190,7 @@ revocation_check(const struct revocation *r, const struct chain *c,
 	if (!answers_judge(&q, f))
 		return false;
 	for (size_t i = 0; i < r->count; i++)
-		if (!list_judge(&q, r->lists[i], f))
+		if (!list_judge(&q, i, f))
 			return false;
 	return all_covered(&q, f);
 }

@@ -21,6 +21,8 @@ struct revocation_answer {
 
 struct revocation {
 	const struct bytes *lists; /* DER or PEM */
+	/* When each is too old, Unix ms; NULL: never. */
+	const int64_t *list_ends;
 	size_t count;
 	const struct revocation_answer *answers;
 	size_t answer_count;

@@ -63,8 +63,8 @@ find_in_database(const struct judging *j, const char *name,
 }
 
 /* The caller's own first: a report may bring a list from before a key was
- * revoked, and may say of it what it likes; its word on when that was fetched
- * goes no further than now. */
+ * revoked, and may say of it what it likes. Now may be a time of the past: what
+ * was fetched after it counts as fetched then, and its own times decide. */
 static bool
 find(const struct judging *j, const char *name, struct collateral_item *out,
     size_t *reported, struct fault *f)
@@ -78,12 +78,12 @@ find(const struct judging *j, const char *name, struct collateral_item *out,
 	    (out->name == NULL && !find_in_database(j, name, out, f)))
 		return false;
 	item = out->name == NULL ? collateral_find(&in_report, name) : NULL;
-	if (item == NULL)
-		return true;
-	*out = *item;
-	if (out->fetched_at > j->now_ms)
+	if (item != NULL) {
+		*out = *item;
+		(*reported)++;
+	}
+	if (out->name != NULL && out->fetched_at > j->now_ms)
 		out->fetched_at = j->now_ms;
-	(*reported)++;
 	return true;
 }
 

@@ -15,7 +15,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 
-enum { ITEMS = 4 };
+enum { ITEMS = 5 };
 
 struct scene {
 	struct policy policy;
@@ -154,6 +154,54 @@ gpus_of_a_node(void **state)
 				    gpu_entry(m, report, chain)),
 				CODE_MISMATCH),
 	    "nvidia.distinct");
+}
+
+static void
+age_judge(struct machine *m, struct scene *s, size_t i, int64_t age_ms,
+    enum verdict_code code, const char *check)
+{
+	json_t *item = gpu_item(
+	    gpu_entry(m, REPORT(m, plain), forged_pem(m->a, m->device, LEVELS)),
+	    NULL);
+
+	s->x.facts.gpu = NULL;
+	s->items[i].fetched_at = FORGE_NOW_MS - age_ms;
+	assert_string_equal(ran(m, s, &nvidia_verifier, item, code), check);
+	s->items[i].fetched_at = FORGE_NOW_MS;
+}
+
+/* However long a list, a manifest or a key set calls itself valid. */
+static void
+collateral_grows_old(void **state)
+{
+	static const char *const names[] = {"nvidia.revocation",
+	    "nvidia.revocation", "nvidia.driver_rim", "nvidia.vbios_rim"};
+	struct machine *m = *state;
+	int64_t next = FORGE_NOW + FORGE_DAY;
+	int64_t age = policy_defaults().max_collateral_age_s * 1000;
+	struct scene s;
+
+	scene_set(m, &s);
+	put(&s, "nvidia/crl/l1-root",
+	    forge_list(m->a, &m->device[ROOT], 0, next));
+	put(&s, "nvidia/crl/l2-gh100",
+	    forge_list(m->a, &m->device[IDENTITY], 0, next));
+	put(&s, DRIVER_RIM,
+	    manifest(m, resource(m, 3, "True", 4), "", NULL, NULL));
+	put(&s, VBIOS_RIM, vbios_manifest(m));
+	for (size_t i = 0; i < 4; i++) {
+		age_judge(m, &s, i, age, CODE_OK, "");
+		age_judge(m, &s, i, age + 1, CODE_STALE, names[i]);
+		age_judge(m, &s, i, -60000, CODE_OK, "");
+		age_judge(m, &s, i, -60001, CODE_NOT_YET_VALID,
+		    i < 2 ? "nvidia.crl_at_hand" : names[i]);
+	}
+	s.policy.revocation = false;
+	age_judge(m, &s, 0, age + 1, CODE_OK, "");
+	put(&s, "nras/jwks", bytes_of("{}", 2));
+	s.items[4].fetched_at = FORGE_NOW_MS - age - 1;
+	assert_string_equal(
+	    ran(m, &s, &nras_verifier, json_object(), CODE_STALE), "nras.keys");
 }
 
 static void
@@ -556,6 +604,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gpus_of_a_node),
+	    cmocka_unit_test(collateral_grows_old),
 	    cmocka_unit_test(policy_of_gpus),
 	    cmocka_unit_test(switches_of_a_node),
 	    cmocka_unit_test(needs_are_named),
