@@ -70,6 +70,7 @@ struct exchange {
 	bool has_query;
 	struct query query;
 	const char *idempotency_key;
+	bool is_judged_again; /* its key is looked for a second time */
 	struct feedback feedback;
 	uint8_t body_sha256[32];
 

@@ -56,6 +56,21 @@ fail_unavailable(struct ask *x, const struct fault *f)
 	x->fn.done(x->arg, &own);
 }
 
+/* Somebody else's feedback came between our look and our writing. */
+static void
+fail_given(struct ask *x, const struct fault *f)
+{
+	struct fault own;
+
+	if (f->kind != FAULT_CONFLICT) {
+		fail_unavailable(x, f);
+		return;
+	}
+	fault_set(&own, FAULT_FEEDBACK_EXISTS,
+	    "there is feedback on this request already");
+	x->fn.done(x->arg, &own);
+}
+
 /* Four parameters: quality, verdict, issues, comment. */
 static void
 judgement(const struct feedback *b, struct arena *a, const char **params)
@@ -70,7 +85,7 @@ struct pending *
 gateway_db_give_feedback(struct pg *pg, const struct feedback *b,
     const struct feedback_row *row, done_answer *fn, void *arg)
 {
-	struct ask *x = ask_make(read_given, fail_unavailable, arg);
+	struct ask *x = ask_make(read_given, fail_given, arg);
 	const char *params[11] = {b->request,
 	    pg_int(x->arena, uuid_v7_time(b->request)), row->account, row->id};
 

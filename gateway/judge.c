@@ -73,9 +73,16 @@ judge_ask(struct exchange *x)
 	return WAIT;
 }
 
+/* Where feedback is there already it may be ours, given at the same moment
+ * under the same key: we look once more what is kept for it. */
 enum step
 judge_got(struct exchange *x)
 {
-	(void)x;
-	return LEDGER;
+	if (x->fault.kind != FAULT_FEEDBACK_EXISTS ||
+	    x->idempotency_key == NULL || x->is_judged_again)
+		return LEDGER;
+	x->is_judged_again = true;
+	x->fault.kind = FAULT_NONE;
+	x->answer = NULL;
+	return KEPT;
 }

@@ -134,6 +134,43 @@ describe("feedback", () => {
 			headers)).code, "idempotency_conflict");
 	});
 
+	test("many at once under one key are one, and conflict if not", async () => {
+		const json = { request_id: await served(), verdict: "good" };
+		const headers = { "idempotency-key": "at once" };
+		const same = await Promise.all(Array.from({ length: 8 },
+			() => feedback(json, key, headers)));
+		assert.deepEqual(new Set(same.map((one) => one.status)),
+			new Set([201]), same.map((one) => one.text).join());
+		assert.equal(new Set(same.map((one) => one.json.id)).size, 1);
+		const ids = [];
+		for (let i = 0; i < 6; i++)
+			ids.push(await served());
+		const mixed = await Promise.all(ids.map((request_id) => feedback(
+			{ request_id, verdict: "good" }, key,
+			{ "idempotency-key": "mixed" })));
+		assert.deepEqual(mixed.map((one) => one.code ?? "given").sort(),
+			["given", ...Array(5).fill("idempotency_conflict")]);
+		assert.equal(await assay.postgres.value("select count(*) from"
+			+ ` assay.feedback where request_id in ('${ids.join("','")}')`),
+		"1");
+	});
+
+	test("a key of more than 24 h ago is free, and kept anew", async () => {
+		const headers = { "idempotency-key": "old" };
+		const old = await feedback({ request_id: await served(),
+			verdict: "good" }, key, headers);
+		assert.equal(old.status, 201);
+		await assay.postgres.query("update assay.idempotency set created_at ="
+			+ " now() - interval '25 hours' where key = 'old'");
+		const json = { request_id: await served(), verdict: "bad" };
+		const first = await feedback(json, key, headers);
+		assert.equal(first.status, 201, first.text);
+		assert.notEqual(first.json.id, old.json.id);
+		const again = await feedback(json, key, headers);
+		assert.equal(again.status, 201, again.text);
+		assert.equal(again.json.id, first.json.id);
+	});
+
 	test("without Postgres it is a 503 and nothing is half-stored", async () => {
 		const request_id = await served();
 		await assay.postgres.halt();
