@@ -172,7 +172,7 @@ on_fresh(void *arg)
 
 	s->events.on_keys(s->arg);
 	tell_policy(s);
-	read_all(s);
+	sync_refresh(s); /* this Postgres may be an older one than that was */
 }
 
 /* ----------------------------------------------------------------- polling */

@@ -338,6 +338,12 @@ test_interleaved_scores(void **state)
 }
 
 static bool
+b_is_no_longer_gold(const struct bench *b)
+{
+	return !b_is_gold(b);
+}
+
+static bool
 is_down(const struct bench *b)
 {
 	return !pg_is_up(b->pg);
@@ -360,6 +366,29 @@ on_change(void *arg, bool up)
 
 	(void)up;
 	loop_stop(b->loop);
+}
+
+static void
+test_new_listener_reads_all(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	if (!is_here)
+		skip();
+	bench_open(&b);
+	until(&b, is_ready, 10000);
+	assert_true(migrated_run(server.conninfo, "DELETE FROM assay.score"));
+	until(&b, b_is_no_longer_gold, 10000);
+	/* Of no version that a reading of changes would find. */
+	assert_true(migrated_run(server.conninfo,
+	    "SET session_replication_role = replica;" GOLD("did:assay:b")));
+	assert_true(migrated_run(server.conninfo,
+	    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+	    " WHERE query LIKE 'LISTEN%'"));
+	until(&b, b_is_gold, 20000);
+	assert_true(migrated_run(server.conninfo, "DELETE FROM assay.score"));
+	bench_close(&b);
 }
 
 static void
@@ -405,6 +434,7 @@ main(void)
 	    cmocka_unit_test(test_changes_arrive),
 	    cmocka_unit_test(test_lost_notification),
 	    cmocka_unit_test(test_interleaved_scores),
+	    cmocka_unit_test(test_new_listener_reads_all),
 	    cmocka_unit_test(test_outage),
 	};
 
