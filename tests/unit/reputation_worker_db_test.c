@@ -135,6 +135,16 @@ end(void **state)
 }
 
 static void
+need_postgres(void **state, struct arena **a)
+{
+	(void)state;
+	if (is_here)
+		return;
+	arena_free(a);
+	skip();
+}
+
+static void
 every_statement_prepares_under_its_role(void **state)
 {
 	struct pg_session *s = NULL;
@@ -252,11 +262,7 @@ incremental_and_full_are_the_same_to_the_bit(void **state)
 	struct arena *a = arena_new();
 	const char *was, *edits, *audits;
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	edits = "UPDATE assay.feedback SET quality = 100 - quality,"
 		" value = 100 - value WHERE random() < .2";
 	audits = "INSERT INTO assay.audit_result SELECT 'did:assay:z' ||"
@@ -302,11 +308,7 @@ what_is_nobodys_fault_counts_nowhere(void **state)
 {
 	struct arena *a = arena_new();
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	assert_string_equal(
 	    migrated_value(server.conninfo,
 		"SELECT string_agg(c::text, ' ') FROM (VALUES"
@@ -340,11 +342,7 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 	    " assay.score_day WHERE did = 'did:assay:z1'";
 	const char *was;
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	was = migrated_value(server.conninfo, days, a);
 	assert_true(atoi(was) >= 1);
 	tick(NOON + 20000, 500);
@@ -420,11 +418,7 @@ days_missed_close_alike_with_and_without_recomputing(void **state)
 	const char *was = NULL;
 	char super[200];
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	/* All that is to come is there, and waits for its days. */
 	move_to("away", "fresh", super);
 	bring_to(super, 1, 600);
@@ -462,11 +456,7 @@ a_wrong_clock_neither_leads_nor_drops(void **state)
 	char super[200];
 	const char *was;
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	move_to("clock", "fresh", super);
 	was = migrated_value(super, tables, a);
 	settings = (struct reputation_settings){.batch_pairs = 100,
@@ -507,11 +497,7 @@ an_audit_fails_though_our_clock_is_behind(void **state)
 	struct arena *a = arena_new();
 	char super[200];
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	move_to("behind", "fresh", super);
 	assert_true(migrated_run(super,
 	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
@@ -536,11 +522,7 @@ the_first_day_may_have_audits_alone(void **state)
 	struct arena *a = arena_new();
 	char super[200];
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	move_to("audits", "fresh", super);
 	assert_true(migrated_run(super,
 	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
@@ -584,11 +566,7 @@ downtime_is_the_union_of_what_is_said(void **state)
 {
 	struct arena *a = arena_new();
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	/* 35 and 35 minutes, 15 of them the same; then 10 of them. */
 	assert_string_equal(
 	    excused("down1",
@@ -655,11 +633,7 @@ a_day_waits_for_what_comes_once_postgres_is_back(void **state)
 	char super[200];
 	int64_t began;
 
-	(void)state;
-	if (!is_here) {
-		arena_free(&a);
-		skip();
-	}
+	need_postgres(state, &a);
 	move_to("back", "fresh", super);
 	assert_true(migrated_run(super,
 	    "INSERT INTO assay.day_close VALUES ('2026-11-10', now(), false)"));
