@@ -33,7 +33,7 @@ struct bench {
 };
 
 static void
-bound(int what, rlim_t most)
+bound(unsigned int what, rlim_t most)
 {
 	struct rlimit l;
 
