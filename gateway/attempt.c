@@ -97,6 +97,16 @@ attempt_start(void *arg, struct http_fields *fs)
 		http_fields_add(fs, x->arena, "x-assay-decision", decision);
 }
 
+/* What the relay held for a private answer is this exchange's now. */
+void
+exchange_count_held(struct exchange *x)
+{
+	size_t len = x->endpoint->is_private ? evbuffer_get_length(x->held) : 0;
+
+	x->house->holding = x->house->holding - x->holding + len;
+	x->holding = len;
+}
+
 static void
 on_relayed(void *arg, const struct relay_result *r)
 {
@@ -106,6 +116,7 @@ on_relayed(void *arg, const struct relay_result *r)
 	x->relayed = *r;
 	x->relayed.held = NULL; /* it goes with the relay */
 	evbuffer_add_buffer(x->held, r->held);
+	exchange_count_held(x);
 	exchange_advance(x);
 }
 
@@ -190,13 +201,16 @@ attempt_ask(struct exchange *x)
 static bool
 is_polite(enum fault_kind kind)
 {
-	return kind == FAULT_CAPACITY_EXCEEDED || kind == FAULT_OUTSIDE_WINDOW;
+	return kind == FAULT_CAPACITY_EXCEEDED ||
+	       kind == FAULT_OUTSIDE_WINDOW || kind == FAULT_OVERLOADED;
 }
 
 static bool
 may_retry(const struct exchange *x)
 {
+	/* Overloaded are we: another provider would not help. */
 	return x->relayed.end == RELAY_FAILED && x->query.allow_fallbacks &&
+	       x->relayed.fault.kind != FAULT_OVERLOADED &&
 	       x->attempt_count < TRIES_MAX &&
 	       (int64_t)x->attempt_count < x->house->settings->limits_tries &&
 	       left_ms(x) > 0;

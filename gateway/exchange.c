@@ -581,6 +581,7 @@ leave_house(struct exchange *x)
 static void
 exchange_free(struct exchange *x)
 {
+	x->house->holding -= x->holding;
 	leave_house(x);
 	private_free(x); /* these live in the client's arena */
 	attest_free(x);

@@ -40,6 +40,7 @@ struct house {
 	struct exchange *first; /* of those under way */
 	unsigned open;		/* how many they are */
 	unsigned trials;	/* reports being judged */
+	size_t holding;		/* bytes of private answers, not sent yet */
 };
 
 /* An http_handler; arg is the house. Takes the request, and returns nothing

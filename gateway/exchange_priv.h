@@ -89,6 +89,7 @@ struct exchange {
 	char quantization[40]; /* of the last one tried */
 	struct relay_result relayed;
 	struct evbuffer *held;
+	size_t holding;		      /* of the house's, this exchange's */
 	struct private_part *private; /* private.c; NULL: not one */
 	struct attest_part *attest;   /* attest.c; NULL: not one */
 
@@ -106,6 +107,8 @@ void exchange_leave_offer(struct exchange *x);
 /* attempt.c: the steps RELAY and RELAYED. */
 enum step attempt_ask(struct exchange *x);
 enum step attempt_got(struct exchange *x);
+/* The bytes held for it count as the house's. */
+void exchange_count_held(struct exchange *x);
 /* Ends the one under way, if there is one. */
 void attempt_end(
     struct exchange *x, const char *outcome, const struct fault *f);

@@ -74,6 +74,8 @@ private_begin(struct exchange *x, struct relay_order *o)
 	memcpy(p->image, s->image_digest, sizeof(p->image));
 	o->is_exact = true;
 	o->on_sent = on_sent;
+	o->holding = &x->house->holding;
+	o->holding_most = x->house->settings->private_held;
 	return true;
 }
 

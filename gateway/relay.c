@@ -36,6 +36,9 @@ struct relay {
 	struct usage_tail tail;
 	struct evbuffer *held;
 	size_t uncredited;
+	size_t *holding; /* of the worker; NULL: not counted */
+	size_t holding_most;
+	size_t counted; /* of these, this relay's */
 	void (*on_start)(void *arg, struct http_fields *fs);
 	void (*on_sent)(void *arg, const void *at, size_t len);
 	void (*fn)(void *arg, const struct relay_result *r);
@@ -53,6 +56,8 @@ relay_free(struct relay *r)
 	timer_free(&r->silence);
 	timer_free(&r->keepalive);
 	timer_free(&r->total);
+	if (r->holding != NULL)
+		*r->holding -= r->counted;
 	evbuffer_free(r->held);
 	mem_free(r);
 }
@@ -310,6 +315,19 @@ holds_too_much(const struct relay *r)
 	       evbuffer_get_length(r->held) > most;
 }
 
+/* Counts what is held now; false where the worker holds too much in all. */
+static bool
+count_held(struct relay *r)
+{
+	size_t len = evbuffer_get_length(r->held);
+
+	if (r->holding == NULL)
+		return true;
+	*r->holding = *r->holding - r->counted + len;
+	r->counted = len;
+	return *r->holding <= r->holding_most;
+}
+
 static void
 on_body(void *arg, struct evbuffer *data)
 {
@@ -337,6 +355,11 @@ on_body(void *arg, struct evbuffer *data)
 		return;
 	}
 	send_on(r);
+	if (!count_held(r)) {
+		fail(r, FAULT_OVERLOADED,
+		    "too much of private answers is held here already");
+		return;
+	}
 	give_credit(r);
 	timer_start(r->silence, r->sse.is_done ? AFTER_DONE_MS : r->stall_ms);
 }
@@ -464,6 +487,8 @@ relay_ask(const struct relay_order *o,
 	r->keepalive_ms = o->keepalive_ms;
 	r->needs_done = o->needs_done;
 	r->is_exact = o->is_exact;
+	r->holding = o->is_exact ? o->holding : NULL;
+	r->holding_most = o->holding_most;
 	r->on_sent = o->on_sent;
 	r->on_start = o->on_start;
 	r->fn = fn;

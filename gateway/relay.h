@@ -28,6 +28,11 @@ struct relay_order {
 	 * that comes after [DONE] too. What is no stream is held back whole,
 	 * and the reply is left for the asker to start. */
 	bool is_exact;
+	/* Of exact replies: bytes that the worker holds for all of them, and
+	 * how many these may be; one more fails OVERLOADED. NULL: not counted.
+	 */
+	size_t *holding;
+	size_t holding_most;
 	/* Of an exact reply: each byte that went to the buyer; or NULL. */
 	void (*on_sent)(void *arg, const void *at, size_t len);
 	/* Once, just before the reply starts, to add our own fields to those

@@ -531,6 +531,32 @@ test_exact_rest_is_bounded(void **state)
 	end(&s);
 }
 
+/* Whole answers wait for their signature: all of them together are bounded,
+ * and what is over is given back. */
+static void
+test_held_is_bounded(void **state)
+{
+	size_t holding = 4;
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	s.order.is_exact = true;
+	s.order.holding = &holding;
+	s.order.holding_most = 10;
+	ask(&s);
+	fake_path_head(&s.path, 200, "application/json");
+	fake_path_body(&s.path, "{\"a\":");
+	assert_int_equal(holding, 9);
+	assert_int_equal(s.answers, 0);
+	fake_path_body(&s.path, "1}");
+	assert_int_equal(s.answers, 1);
+	assert_int_equal(s.result.end, RELAY_FAILED);
+	assert_int_equal(s.result.fault.kind, FAULT_OVERLOADED);
+	assert_int_equal(holding, 4);
+	end(&s);
+}
+
 int
 main(void)
 {
@@ -555,6 +581,7 @@ main(void)
 	    cmocka_unit_test(test_exact_document_is_held_whole),
 	    cmocka_unit_test(test_exact_cut),
 	    cmocka_unit_test(test_exact_rest_is_bounded),
+	    cmocka_unit_test(test_held_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
