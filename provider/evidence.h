@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "base/loop.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #define EVIDENCE_TEXT_MAX ((size_t)200 << 10) /* fits in a statement */
@@ -41,6 +42,10 @@ struct evidence_source {
 extern const struct evidence_source tsm_source;
 extern const struct evidence_source dstack_source;
 extern const struct evidence_source nvml_source;
+
+/* The certificates of a GHCB table as base64: VCEK or VLEK, ASK, ARK; absent
+ * ones, and rows that point out of the table, are left out. */
+json_t *tsm_certificates(struct arena *a, const uint8_t *at, size_t len);
 
 bool evidence_is_set(const struct evidence_settings *s);
 

@@ -120,10 +120,9 @@ base64_of(struct arena *a, const uint8_t *at, size_t len)
 	return out;
 }
 
-/* GHCB certificate table: 24-byte rows of GUID, offset, length, ended by a
- * row of zeros. In the order VCEK or VLEK, ASK, ARK; absent ones left out. */
-static json_t *
-certificates_of(struct arena *a, const uint8_t *at, size_t len)
+/* Rows of GUID, offset and length, ended by a row of zeros. */
+json_t *
+tsm_certificates(struct arena *a, const uint8_t *at, size_t len)
 {
 	static const uint8_t guids[4][16] = {
 	    {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4,
@@ -172,7 +171,7 @@ item_of(const struct entry *e, const char *provider, const uint8_t *blob,
 		if (blob_read(e, "auxblob", aux, &aux_len, &none) &&
 		    aux_len > 0)
 			json_object_set_new(item, "certificates",
-			    certificates_of(a, aux, aux_len));
+			    tsm_certificates(a, aux, aux_len));
 	} else {
 		ok = fault_set(f, FAULT_UNSUPPORTED,
 		    "configfs-tsm: unknown provider %.40s", provider);
