@@ -50,7 +50,7 @@ struct query {
 	enum tier min_tier;	/* TIER_NONE: none asked */
 	bool verified;
 	bool needs_key; /* verified evidence must bind the worker's key */
-	bool has_only; /* `only` was given, be it empty */
+	bool has_only;	/* `only` was given, be it empty */
 	struct dids only, ignore, order;
 	struct dids quantizations; /* count 0: any */
 	bool allow_fallbacks;
