@@ -558,7 +558,7 @@ read_prompts(struct canaries *all, struct fault *f)
 	size_t len;
 	bool ok;
 
-	if (*path == '\0')
+	if (path == NULL || *path == '\0')
 		return true;
 	if (!file_read(path, PROMPTS_BYTES, &file, &len, f))
 		return false;
