@@ -171,6 +171,8 @@ write_provider_config() {
 		auth.url = https://127.0.0.1:$(port auth)
 		direct.listen = 127.0.0.1:$(port "direct-$which")
 		direct.endpoints = https://127.0.0.1:$(port "direct-$which")
+		gateway.ca = $state/pki/operator-ca.pem
+		gateway.url = https://127.0.0.1:$(port gateway)
 		offer.file = $folder/offer.json
 		state.folder = $folder
 	END
@@ -222,6 +224,20 @@ enrol_provider() {
 		--ca "$state/pki/operator-ca.pem" >&2
 }
 
+# A revoked device never comes back: its place in the demo is enrolled anew.
+replace_revoked() {
+	local which=$1 model=$2 folder=$state/provider-$1 status
+
+	[ -f "$folder/identity.json" ] || return 0
+	status=$(operate device show "$(member did <"$folder/identity.json")" \
+		--json | member state)
+	[ "$status" = revoked ] || return 0
+	step "provider $which's device was revoked: making it a new one"
+	stop "provider-$which"
+	rm -rf "$folder" "$state/done/enrolled-$which"
+	write_provider_config "$which" "$model"
+}
+
 # Admitted when the gateway has an accepted fingerprint of a live tunnel.
 provider_is_admitted() {
 	operate providers --json | grep "$1" >/dev/null
@@ -252,6 +268,8 @@ start_demo() {
 		--config "$state/etc/gateway.conf"
 	start_runtime a
 	start_runtime b
+	replace_revoked a "$demo_model"
+	replace_revoked b "$demo_model_2"
 	once enrolled-a enrol_provider a demo-a
 	once enrolled-b enrol_provider b demo-b
 	start_server provider-a "$(demo_build)/assay-provider" run \
