@@ -43,15 +43,21 @@ static bool
 find_in_database(const struct judging *j, const char *name,
     struct collateral_item *out, struct fault *f)
 {
-	const char *values[] = {name};
+	const char *values[] = {
+	    name, arena_printf(j->arena, "%lld", (long long)j->now_ms)};
 	struct pg_rows *rows = NULL;
 
 	if (j->database == NULL)
 		return true;
+	/* What was held at that time; else the first that ever was. */
 	if (!pg_session_run(j->database,
 		"SELECT body, floor(extract(epoch FROM fetched_at) * "
-		"1000)::bigint FROM assay.collateral WHERE name = $1",
-		1, values, &rows, f))
+		"1000)::bigint FROM assay.collateral_version WHERE name = $1 "
+		"ORDER BY first_fetched_at <= to_timestamp($2::bigint / "
+		"1000.0) DESC, CASE WHEN first_fetched_at <= "
+		"to_timestamp($2::bigint / 1000.0) THEN first_fetched_at END "
+		"DESC, first_fetched_at LIMIT 1",
+		2, values, &rows, f))
 		return false;
 	if (pg_count(rows) == 1) {
 		out->name = name;

@@ -85,6 +85,35 @@ COMMENT ON COLUMN assay.collateral.fetched_at IS 'When it came from its source; 
 COMMENT ON COLUMN assay.collateral.failing_since IS 'Since when the source has not given it anew; null: the last attempt held.';
 COMMENT ON COLUMN assay.collateral.failure IS 'Why not, as a stable code: timeout, unavailable, not_found, refused (a redirect), limit_exceeded, invalid, tampered, untrusted.';
 
+CREATE TABLE assay.collateral_version (
+  name text NOT NULL,
+  sha256 bytea NOT NULL CHECK (length(sha256) = 32),
+  body bytea NOT NULL,
+  source text NOT NULL,
+  first_fetched_at timestamptz NOT NULL,
+  fetched_at timestamptz NOT NULL,
+  PRIMARY KEY (name, sha256)
+);
+COMMENT ON TABLE assay.collateral_version IS 'Every body that assay.collateral ever held, so that a verdict of the past can be repeated with what was known then. Written by a trigger alone.';
+COMMENT ON COLUMN assay.collateral_version.name IS 'As in assay.collateral.';
+COMMENT ON COLUMN assay.collateral_version.sha256 IS 'Of the body.';
+COMMENT ON COLUMN assay.collateral_version.body IS 'The bytes.';
+COMMENT ON COLUMN assay.collateral_version.source IS 'The URL it first came from.';
+COMMENT ON COLUMN assay.collateral_version.first_fetched_at IS 'When it was first fetched.';
+COMMENT ON COLUMN assay.collateral_version.fetched_at IS 'When it was last fetched.';
+
+CREATE FUNCTION assay.keep_collateral_version() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+BEGIN
+  INSERT INTO assay.collateral_version AS v
+    VALUES (NEW.name, sha256(NEW.body), NEW.body, NEW.source, NEW.fetched_at, NEW.fetched_at)
+    ON CONFLICT (name, sha256) DO UPDATE SET fetched_at = greatest(v.fetched_at, excluded.fetched_at);
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION assay.keep_collateral_version() IS 'Keeps each body that assay.collateral takes.';
+CREATE TRIGGER keep_version AFTER INSERT OR UPDATE OF body, fetched_at ON assay.collateral
+  FOR EACH ROW EXECUTE FUNCTION assay.keep_collateral_version();
+
 -- -------------------------------------------------------------- signatures
 
 CREATE TABLE assay.exchange_signature (

@@ -375,6 +375,13 @@ test("the active policy and kept collateral judge alike", { skip }, async () => 
 		assert.equal(answer.verdict, "verified");
 		assert.equal(answer.policy.source, "active policy");
 		assert.equal(answer.policy.digest, shown.digest);
+		// A verdict of the past is repeated with what was held then.
+		await postgres.query("update assay.collateral set body = '{}',"
+			+ " fetched_at = '2026-06-11T00:00:00Z'");
+		assert.equal(judged("verify", REPORT, ...AT, ...database).verdict,
+			"verified");
+		assert.equal(judged("verify", REPORT, "--at",
+			"2026-06-11T00:00:01Z", ...database).verdict, "error");
 
 		const policy = JSON.parse(fs.readFileSync(file("policy.json")));
 		policy.nvidia.gpus = 7;
