@@ -7,12 +7,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import path from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { Assay, BUILD, Program, call, freePort, run, until }
 	from "./harness.mjs";
 
 const MODEL = "lovelace:counted";
 let assay, provider, key, workers = 0;
+const sessions = [];
 
 before(async () => {
 	assay = await Assay.start();
@@ -24,6 +25,11 @@ before(async () => {
 	key = await assay.key("buyers");
 });
 after(() => assay?.close());
+// What a failed test held would keep the next one waiting.
+afterEach(() => {
+	for (const child of sessions.splice(0))
+		child.stdin.end();
+});
 
 async function worker(more = {}) {
 	const program = new Program(`assay-reputation-${++workers}`,
@@ -82,6 +88,7 @@ async function session() {
 	const child = spawn("psql", ["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1",
 		"-h", "127.0.0.1", "-p", `${assay.postgres.port}`, "-U", "postgres",
 		"-d", "assay"], { stdio: ["pipe", "pipe", "inherit"] });
+	sessions.push(child);
 	const lines = createInterface({ input: child.stdout })[
 		Symbol.asyncIterator]();
 	return {

@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
+import os from "node:os";
 import path from "node:path";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -17,13 +18,24 @@ export const BUILD = path.resolve(ROOT, process.env.ASSAY_BUILD ?? "build/asan")
 
 const REPORT = /ERROR: AddressSanitizer|ERROR: LeakSanitizer|runtime error:|Assertion .* failed/;
 const running = new Set();
+const reserved = new Set();
 
 process.on("exit", () => {
+	for (const file of reserved)
+		fs.rmSync(file, { force: true });
 	for (const program of running)
 		program.signalGroup("SIGKILL");
 });
 
 export async function freePort() {
+	for (;;) {
+		const port = await unusedPort();
+		if (reserve(port))
+			return port;
+	}
+}
+
+function unusedPort() {
 	return new Promise((resolve, reject) => {
 		const server = net.createServer();
 		server.on("error", reject);
@@ -32,6 +44,33 @@ export async function freePort() {
 			server.close(() => resolve(port));
 		});
 	});
+}
+
+// Our programs share a port with whoever else asks for it (SO_REUSEPORT), so two
+// test files that were given the same one would get each other's connections.
+// A file of that name is taken for as long as the process lives.
+function reserve(port) {
+	const file = path.join(os.tmpdir(), `assay-port-${port}`);
+	try {
+		fs.writeFileSync(file, `${process.pid}`, { flag: "wx" });
+	} catch (error) {
+		if (error.code !== "EEXIST")
+			throw error;
+		if (!isLeftOver(file))
+			return false;
+		fs.writeFileSync(file, `${process.pid}`);
+	}
+	reserved.add(file);
+	return true;
+}
+
+function isLeftOver(file) {
+	try {
+		process.kill(Number(fs.readFileSync(file, "utf8")), 0);
+		return false;
+	} catch (error) {
+		return error.code === "ESRCH" || error.code === "ENOENT";
+	}
 }
 
 export class Program {
