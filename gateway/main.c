@@ -32,6 +32,7 @@ struct worker {
 	struct buyer_listener *listener;
 	struct timer *drain;
 	bool is_draining;
+	bool is_closing;    /* the sessions, once all else has ended */
 	bool has_begun;	    /* Postgres was there once */
 	char instance[128]; /* names the worker in Postgres */
 };
@@ -363,13 +364,21 @@ on_sessions_closed(void *arg)
 	ledger_drain(w->house.ledger, on_written, w);
 }
 
+/* Once: the tunnels may end in the very turn in which patience does. */
+static void
+close_sessions(struct worker *w)
+{
+	if (w->is_closing)
+		return;
+	w->is_closing = true;
+	sessions_close(
+	    w->house.pg, w->instance, &w->house.log, on_sessions_closed, w);
+}
+
 static void
 on_tunnels_drained(void *arg)
 {
-	struct worker *w = arg;
-
-	sessions_close(
-	    w->house.pg, w->instance, &w->house.log, on_sessions_closed, w);
+	close_sessions(arg);
 }
 
 static void
@@ -388,8 +397,7 @@ on_drain_over(void *arg)
 	log_warn(&w->house.log, "drain_over",
 	    LOG_INT("requests_open", w->house.open));
 	exchanges_end(&w->house);
-	sessions_close(
-	    w->house.pg, w->instance, &w->house.log, on_sessions_closed, w);
+	close_sessions(w);
 }
 
 static void

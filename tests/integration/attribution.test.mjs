@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, describe, test } from "node:test";
-import { Assay, open, until } from "./harness.mjs";
+import { Assay, call, open, until } from "./harness.mjs";
 
 const NOTHING = { delivered: 0, failed: 0, neither: 0 };
 let assay, key, models = 0;
@@ -288,6 +288,9 @@ describe("nobody's fault", () => {
 			+ ` assay.request_attempt where request_id = '${id}'`), "0");
 		assert.deepEqual(await counted(model), NOTHING);
 		await assay.startAuth();
+		// The dry run needs no mint: readiness says that it is back.
+		await until("the gateway to have its mint again", async () =>
+			(await call(`${assay.adminUrl}/readyz`)).status === 200);
 		await servable(model);
 	});
 
