@@ -18,7 +18,9 @@ enum {
 	OFFERS_MOST = 20000,
 	RECORD_ROWS = 100,
 	BATCH_ROWS = 5000,
-	SPOOL_MOST = 16 << 20
+	SPOOL_MOST = 16 << 20,
+	DAY_MS = 86400000,
+	DAYS_MOST = 1000000 /* since 1970 */
 };
 
 /* [ADMISSIBLE] is for offers that were admissible and not taken. */
@@ -41,6 +43,7 @@ struct considered {
 	struct index *by_offer;
 	struct tally **all;
 	size_t count;
+	int64_t day; /* on which all of these were considered */
 	void (*on_drained)(void *arg);
 	void *drained_arg;
 };
@@ -75,33 +78,6 @@ tally_of(struct considered *x, const struct offer *o)
 	return t;
 }
 
-void
-considered_note(struct considered *x, const struct route_ask *ask,
-    const struct route *chosen)
-{
-	const struct query *q = ask->admission.query;
-	struct offer *const *offers;
-	size_t count;
-
-	if (x == NULL)
-		return;
-	offers =
-	    offers_of(ask->offers, q->task->name, q->model->canonical, &count);
-	for (size_t i = 0; i < count; i++) {
-		const struct offer *o = offers[i];
-		struct tally *t;
-
-		if (chosen->is_found &&
-		    strcmp(o->provider->did, chosen->did) == 0)
-			continue;
-		t = tally_of(x, o);
-		if (t != NULL)
-			t->times[offer_admit(&ask->admission, o)]++;
-	}
-	if (x->count > 0 && !timer_is_running(x->timer))
-		timer_start(x->timer, WRITE_MS);
-}
-
 /* ----------------------------------------------------------- to the spool */
 
 static void
@@ -127,17 +103,18 @@ add_tally(struct considered *x, const struct tally *t, json_t *rows)
 		if (t->times[i] == 0)
 			continue;
 		json_array_append_new(rows,
-		    json_pack("{s:s, s:s, s:s, s:s, s:I}", "did", t->did,
+		    json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "did", t->did,
 			"task", t->task, "model", t->model, "reason",
 			i == ADMISSIBLE ? "another_preferred"
 					: rejection_name((enum rejection)i),
-			"times", (json_int_t)t->times[i]));
+			"times", (json_int_t)t->times[i], "day",
+			(json_int_t)x->day));
 		if (json_array_size(rows) == RECORD_ROWS)
 			spool_rows(x, rows);
 	}
 }
 
-/* What is in memory goes to the disk. */
+/* What is in memory goes to the disk, with the day on which it was. */
 static void
 put_away(struct considered *x)
 {
@@ -149,6 +126,45 @@ put_away(struct considered *x)
 		spool_rows(x, rows);
 	json_free(&rows);
 	forget(x);
+}
+
+/* ----------------------------------------------------------------- a choice */
+
+/* Counts of two days are never added up. */
+static void
+note_day(struct considered *x, int64_t day)
+{
+	if (day != x->day)
+		put_away(x);
+	x->day = day;
+}
+
+void
+considered_note(struct considered *x, const struct route_ask *ask,
+    const struct route *chosen)
+{
+	const struct query *q = ask->admission.query;
+	struct offer *const *offers;
+	size_t count;
+
+	if (x == NULL)
+		return;
+	note_day(x, ask->admission.now_ms / DAY_MS);
+	offers =
+	    offers_of(ask->offers, q->task->name, q->model->canonical, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct offer *o = offers[i];
+		struct tally *t;
+
+		if (chosen->is_found &&
+		    strcmp(o->provider->did, chosen->did) == 0)
+			continue;
+		t = tally_of(x, o);
+		if (t != NULL)
+			t->times[offer_admit(&ask->admission, o)]++;
+	}
+	if (x->count > 0 && !timer_is_running(x->timer))
+		timer_start(x->timer, WRITE_MS);
 }
 
 /* --------------------------------------------------------- to the database */
@@ -165,7 +181,8 @@ read_row(const json_t *o, struct arena *a, struct not_chosen_row *out,
 	    !json_get_string(
 		o, "reason", 100, &out->reason, FAULT_INVALID, f) ||
 	    !json_get_int(
-		o, "times", 1, INT64_MAX, &out->times, FAULT_INVALID, f))
+		o, "times", 1, INT64_MAX, &out->times, FAULT_INVALID, f) ||
+	    !json_get_int(o, "day", 0, DAYS_MOST, &out->day, FAULT_INVALID, f))
 		return false;
 	out->did = arena_string(a, out->did);
 	out->task = arena_string(a, out->task);

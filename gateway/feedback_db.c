@@ -117,10 +117,10 @@ gateway_db_count_not_chosen(struct pg *pg, const struct not_chosen_row *rows,
     size_t count, done_answer *fn, void *arg)
 {
 	struct ask *x = ask_done(fn, arg);
-	const char **columns[5];
-	const char *params[5];
+	const char **columns[6];
+	const char *params[6];
 
-	for (size_t c = 0; c < 5; c++)
+	for (size_t c = 0; c < 6; c++)
 		columns[c] =
 		    arena_alloc(x->arena, (count + 1) * sizeof(char *));
 	for (size_t i = 0; i < count; i++) {
@@ -129,8 +129,9 @@ gateway_db_count_not_chosen(struct pg *pg, const struct not_chosen_row *rows,
 		columns[2][i] = rows[i].model;
 		columns[3][i] = rows[i].reason;
 		columns[4][i] = pg_int(x->arena, rows[i].times);
+		columns[5][i] = pg_int(x->arena, rows[i].day);
 	}
-	for (size_t c = 0; c < 5; c++)
+	for (size_t c = 0; c < 6; c++)
 		params[c] = pg_array(x->arena, columns[c], count);
 	return ask_send(x, pg, COUNT_NOT_CHOSEN, params);
 }
@@ -143,9 +144,11 @@ read_reasons(struct ask *x, const struct pg_rows *rows)
 	    arena_alloc(x->arena, (count + 1) * sizeof(*at));
 
 	for (int i = 0; i < (int)count; i++)
-		at[i] = (struct not_chosen_row){pg_text(rows, i, 0),
-		    pg_text(rows, i, 1), pg_text(rows, i, 2),
-		    pg_text(rows, i, 3), pg_i64(rows, i, 4)};
+		at[i] = (struct not_chosen_row){.did = pg_text(rows, i, 0),
+		    .task = pg_text(rows, i, 1),
+		    .model = pg_text(rows, i, 2),
+		    .reason = pg_text(rows, i, 3),
+		    .times = pg_i64(rows, i, 4)};
 	x->fn.reasons(x->arg, at, count, NULL);
 }
 

@@ -205,12 +205,13 @@ const struct pg_statement gateway_statements[] = {
 
 [COUNT_NOT_CHOSEN] = {"count_not_chosen",
 	"INSERT INTO assay.not_chosen AS n SELECT did, task, canonical,"
-	" (now() AT TIME ZONE 'UTC')::date, reason, sum(times)"
+	" date '1970-01-01' + day, reason, sum(times)"
 	" FROM unnest($1::text[], $2::text[], $3::text[], $4::text[],"
-	" $5::bigint[]) AS t(did, task, canonical, reason, times)"
-	" GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5"
+	" $5::bigint[], $6::integer[])"
+	" AS t(did, task, canonical, reason, times, day)"
+	" GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
 	" ON CONFLICT (did, task, canonical, day, reason) DO UPDATE"
-	" SET times = n.times + excluded.times", 5},
+	" SET times = n.times + excluded.times", 6},
 [FIND_NOT_CHOSEN] = {"find_not_chosen",
 	"SELECT did, task, canonical, reason, sum(times)"
 	" FROM assay.not_chosen WHERE did = $1"

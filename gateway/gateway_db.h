@@ -176,7 +176,8 @@ struct not_chosen_row {
 	const char *task;
 	const char *model;
 	const char *reason;
-	int64_t times; /* to add to today's */
+	int64_t times;
+	int64_t day; /* on which they were, in UTC since 1970-01-01 */
 };
 struct pending *gateway_db_count_not_chosen(struct pg *pg,
     const struct not_chosen_row *rows, size_t count, done_answer *fn,
