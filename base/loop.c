@@ -50,9 +50,13 @@ struct loop {
 
 struct timer {
 	struct event *event;
+	int priority;
 	void (*fn)(void *arg);
 	void *arg;
 };
+
+/* libevent gives the middle one to all that names none. */
+enum { PRIORITY_USUAL = 1, PRIORITY_IDLE, PRIORITIES };
 
 static struct timeval
 timeval_of_ms(int64_t ms)
@@ -103,6 +107,7 @@ loop_new(void)
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
 	assert(l->base != NULL);
+	event_base_priority_init(l->base, PRIORITIES);
 	TAILQ_INIT(&l->deferred);
 	TAILQ_INIT(&l->at_end);
 	SLIST_INIT(&l->hooks);
@@ -246,16 +251,30 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	t->fn(t->arg);
 }
 
-struct timer *
-timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
+static struct timer *
+make_timer(struct loop *l, int priority, void (*fn)(void *arg), void *arg)
 {
 	struct timer *t = mem_new(sizeof *t);
 
+	t->priority = priority;
 	t->fn = fn;
 	t->arg = arg;
 	t->event = event_new(l->base, -1, 0, on_timer, t);
 	assert(t->event != NULL);
+	event_priority_set(t->event, priority);
 	return t;
+}
+
+struct timer *
+timer_new(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	return make_timer(l, PRIORITY_USUAL, fn, arg);
+}
+
+struct timer *
+timer_new_idle(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	return make_timer(l, PRIORITY_IDLE, fn, arg);
 }
 
 /* A timer that repeats differs from one that does not only in EV_PERSIST,
@@ -270,6 +289,7 @@ timer_set(struct timer *t, int64_t ms, short flags)
 
 		event_del(t->event);
 		event_assign(t->event, base, -1, flags, on_timer, t);
+		event_priority_set(t->event, t->priority);
 	}
 	event_add(t->event, &tv);
 }

@@ -44,6 +44,8 @@ struct pending *loop_at_end(struct loop *l, void (*fn)(void *arg), void *arg);
 /* A timer: at rest until started; may be started again from its callback. */
 struct timer;
 struct timer *timer_new(struct loop *l, void (*fn)(void *arg), void *arg);
+/* One whose call waits for as long as anything else is due. */
+struct timer *timer_new_idle(struct loop *l, void (*fn)(void *arg), void *arg);
 void timer_start(struct timer *t, int64_t in_ms); /* moves a running one */
 void timer_every(struct timer *t, int64_t every_ms);
 void timer_stop(struct timer *t);

@@ -89,6 +89,7 @@ tunnel_end(struct tunnel *t, const struct fault *why)
 	t->fault = *why;
 	withdraw(t);
 	pending_cancel(&t->question);
+	pending_cancel(&t->hearing);
 	timer_stop(t->probe);
 	tidings_close(t->tidings);
 	t->ending = loop_defer(t->all->house.loop, on_ending, t);
@@ -230,22 +231,38 @@ open_source(struct tunnel *t, struct fault *f)
 	return true;
 }
 
+/* Nothing that the daemon was told has changed. */
+static bool
+is_as_told(const struct tunnel *t)
+{
+	return t->is_serving && t->status != NULL &&
+	       t->catalog == catalogs_now(t->all->house.catalogs) &&
+	       strcmp(t->status, t->proof.status) == 0 &&
+	       strcmp(t->reason, t->proof.reason) == 0;
+}
+
+/* Evidence is judged when it comes, and in its turn when what it was judged
+ * by has changed (tunnels.c). */
 static enum step
 judge_statement(struct tunnel *t)
 {
+	struct verifications *v = t->all->settings.verifications;
+	bool is_new = t->has_next;
 	struct fault f;
 
 	t->wants_judgement = false;
 	if (!t->has_statement || t->has_next || t->fault.kind != FAULT_NONE)
 		if (!check_statement(t, &f))
 			return fail(t, &f);
+	if (!is_new && is_as_told(t))
+		return SERVING;
 	keep_statement(t);
 	catalog_unref(&t->catalog);
 	t->catalog = catalog_ref(catalogs_now(t->all->house.catalogs));
 	t->accepted = statement_judge(
 	    &t->statement, t->catalog, t->identity.workspace, t->verdicts);
-	verification_judge(t->all->settings.verifications, &t->proof,
-	    &t->statement, &t->session);
+	if (is_new)
+		verification_judge(v, &t->proof, &t->statement, &t->session);
 	if (t->is_serving)
 		publish(t); /* what no longer holds is withdrawn at once */
 	session_stated(&t->session, &t->statement, t->verdicts);
@@ -277,6 +294,8 @@ ask_admitted(struct tunnel *t)
 
 	http_fields_add(&o.fields, a, "content-type", "application/json");
 	o.body = evbuffer_new();
+	t->status = t->proof.status;
+	t->reason = t->proof.reason;
 	evbuffer_add_printf(o.body, "%s",
 	    statement_answer(a, &t->statement, t->verdicts, t->session.id,
 		t->proof.status, t->proof.reason));
@@ -492,6 +511,7 @@ tunnel_retire(struct tunnel *t, const struct fault *why)
 	t->is_draining = true;
 	withdraw(t);
 	pending_cancel(&t->question);
+	pending_cancel(&t->hearing);
 	tidings_close(t->tidings);
 	timer_stop(t->probe);
 	link_drain(t->link, t->all->settings.drain_ms);
@@ -631,6 +651,7 @@ tunnel_free(struct tunnel *t)
 	withdraw(t);
 	session_forget(&t->session);
 	pending_cancel(&t->question);
+	pending_cancel(&t->hearing);
 	pending_cancel(&t->ending);
 	tidings_free(&t->tidings);
 	link_free(&t->link);

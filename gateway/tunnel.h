@@ -52,7 +52,8 @@ void tunnels_set_tls(struct tunnels *t, SSL_CTX *tls);
 void tunnels_devices_changed(struct tunnels *t);
 /* The catalog changed: each statement is judged again. */
 void tunnels_catalog_changed(struct tunnels *t);
-/* The policy or collateral changed: each proof is judged again, at once. */
+/* The policy or collateral changed: verdicts of another policy count no more
+ * from now on, and each proof that is due is judged again in its turn. */
 void tunnels_evidence_changed(struct tunnels *t);
 /* Accept no more, drain each; fn(arg), once, when the last has ended. */
 void tunnels_drain(struct tunnels *t, void (*fn)(void *arg), void *arg);

@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "gateway/docket.h"
 #include "gateway/identity.h"
 #include "gateway/session.h"
 #include "gateway/tidings.h"
@@ -38,7 +39,9 @@ struct tunnel {
 	struct arena *next_arena; /* of the one asked for */
 	struct statement statement, next_statement;
 	bool has_statement, has_next;
-	struct proof proof; /* what evidence came with it */
+	struct proof proof;	     /* what evidence came with it */
+	struct pending *hearing;     /* until it is judged again */
+	const char *status, *reason; /* as the daemon was told last */
 	char nonce[65];
 	const struct catalog *catalog; /* the one it was judged by */
 	struct statement_verdict verdicts[STATEMENT_MODELS];
@@ -55,6 +58,7 @@ struct tunnels {
 	struct tunnels_settings settings;
 	struct link_listener *listener;
 	TAILQ_HEAD(, tunnel) list;
+	struct docket *docket;
 	struct tunnels_counts counts;
 	bool is_draining;
 	void (*on_drained)(void *arg);

@@ -31,10 +31,12 @@ tunnels_open(const struct tunnels_house *h, const struct tunnels_settings *s,
 	all->house = *h;
 	all->settings = *s;
 	TAILQ_INIT(&all->list);
+	all->docket = docket_new(h->loop);
 	link_limits_default(&ls.limits);
 	all->listener =
 	    link_listen(h->loop, &ls, tunnel_accept, all, h->log, f);
 	if (all->listener == NULL) {
+		docket_free(&all->docket);
 		mem_free(all);
 		return false;
 	}
@@ -77,18 +79,28 @@ tunnels_catalog_changed(struct tunnels *all)
 	}
 }
 
+static void
+publish_verdict(struct tunnel *t)
+{
+	if (t->source == NULL)
+		return;
+	offers_verify(
+	    t->all->house.offers, t->source, t->proof.until, t->proof.reason);
+	offers_bind(t->source, t->proof.signing_address, t->proof.image_digest);
+}
+
 /* What routing reads changes now; the daemon is told in turn. */
 static void
-judge_evidence(struct tunnel *t)
+on_hearing(void *arg)
 {
-	verification_judge(t->all->settings.verifications, &t->proof,
-	    &t->statement, &t->session);
-	if (t->source != NULL) {
-		offers_verify(t->all->house.offers, t->source, t->proof.until,
-		    t->proof.reason);
-		offers_bind(
-		    t->source, t->proof.signing_address, t->proof.image_digest);
-	}
+	struct tunnel *t = arg;
+	struct verifications *v = t->all->settings.verifications;
+
+	t->hearing = NULL;
+	if (!t->has_statement || !verification_is_due(v, &t->proof))
+		return;
+	verification_judge(v, &t->proof, &t->statement, &t->session);
+	publish_verdict(t);
 	t->wants_judgement = true;
 	tunnel_wake(t);
 }
@@ -98,9 +110,15 @@ tunnels_evidence_changed(struct tunnels *all)
 {
 	struct tunnel *t;
 
-	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry))
-		if (t->has_statement && t->statement.evidence != NULL)
-			judge_evidence(t);
+	for (t = TAILQ_FIRST(&all->list); t != NULL; t = TAILQ_NEXT(t, entry)) {
+		if (!t->has_statement || t->statement.evidence == NULL ||
+		    t->is_draining || t->ending != NULL)
+			continue;
+		if (verification_lapse(all->settings.verifications, &t->proof))
+			publish_verdict(t);
+		if (t->hearing == NULL)
+			t->hearing = docket_add(all->docket, on_hearing, t);
+	}
 }
 
 void
@@ -176,6 +194,7 @@ tunnels_free(struct tunnels **ap)
 	all->on_drained = NULL;
 	while (!TAILQ_EMPTY(&all->list))
 		tunnel_free(TAILQ_FIRST(&all->list));
+	docket_free(&all->docket);
 	mem_free(all);
 	*ap = NULL;
 }

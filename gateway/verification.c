@@ -57,56 +57,11 @@ struct verifications {
 	int64_t owing_ms;    /* the pause before that; 0: none is owed */
 	struct arena *arena; /* of the policy */
 	struct policy *policy;
+	uint64_t policies; /* how many there were: the number of this one */
 	struct pending *loading;
 	bool is_dirty; /* changed while it was read */
 	struct timer *again;
 };
-
-/* ------------------------------------------------------------------- proofs */
-
-void
-proof_know(struct proof *p, X509 *peer)
-{
-	unsigned char *der = NULL;
-	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(peer), &der);
-
-	if (len <= 0)
-		return; /* then nothing can be bound to it */
-	mem_free(p->spki);
-	p->spki = mem_copy(der, (size_t)len);
-	p->spki_len = (size_t)len;
-	OPENSSL_free(der);
-}
-
-void
-proof_heard(struct proof *p, const char *nonce, int64_t now_ms)
-{
-	size_t len;
-
-	if (!hex_decode(text_of(nonce), p->nonce, sizeof(p->nonce), &len) ||
-	    len != sizeof(p->nonce))
-		memset(p->nonce, 0, sizeof(p->nonce));
-	p->heard_at = now_ms;
-}
-
-void
-proof_free(struct proof *p)
-{
-	if (p->writing != NULL)
-		p->writing->proof = NULL;
-	mem_free(p->spki);
-	memset(p, 0, sizeof(*p));
-}
-
-static void
-conclude(struct proof *p, const char *status, const char *reason)
-{
-	p->status = status;
-	p->reason = reason;
-	p->until = 0;
-	p->renew_at = 0;
-	p->signing_address[0] = p->image_digest[0] = '\0';
-}
 
 /* ------------------------------------------------------------------- policy */
 
@@ -139,6 +94,7 @@ take_policy(struct verifications *v, const char *document)
 	v->policy = next;
 	if (old == NULL && next == NULL)
 		return;
+	v->policies++;
 	log_info(&v->log, "policy",
 	    LOG_INT("version", next != NULL ? next->version : 0),
 	    LOG_STR("digest", next != NULL ? next->digest : "none"));
@@ -239,6 +195,26 @@ use_kept(struct hearing *h, struct collateral *c)
 	}
 }
 
+/* What is held of the names, as one number: it differs where a piece has come,
+ * changed or grown younger. */
+static uint64_t
+at_hand(const struct verifications *v, const char *const *names, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct collateral_item item;
+
+		sum *= 31;
+		if (collaterals_peek(v->collaterals, &names[i], 1, &item) == 1)
+			sum +=
+			    collaterals_generation(v->collaterals, names[i]) *
+				UINT64_C(0x9e3779b97f4a7c15) +
+			    (uint64_t)item.fetched_at;
+	}
+	return sum;
+}
+
 static void
 judge(struct hearing *h)
 {
@@ -250,13 +226,17 @@ judge(struct hearing *h)
 	struct fault f = {0};
 	size_t count = 0;
 
+	proof_need(h->proof, NULL, 0);
 	if (!verdict_check_fault(v, read_signing_key(h, &f),
 		"binding.signing_key_form", SOURCE_PROVIDER, &f))
 		return;
 	/* Evidence that cannot be read is refused below, for its reason. */
-	if (evidence_needs(h->arena, evidence, names, &count, &f))
-		collateral.count =
-		    collaterals_find(h->all->collaterals, names, count, items);
+	if (!evidence_needs(h->arena, evidence, names, &count, &f))
+		count = 0;
+	collateral.count =
+	    collaterals_find(h->all->collaterals, names, count, items);
+	proof_need(h->proof, names, count);
+	h->proof->at_hand = at_hand(h->all, names, count);
 	use_kept(h, &collateral);
 	h->x.collateral = &collateral;
 	evidence_judge(&h->x, evidence, v);
@@ -331,7 +311,7 @@ static void
 writing_free(struct writing *w)
 {
 	if (w->proof != NULL)
-		w->proof->writing = NULL;
+		w->proof->writer = NULL;
 	TAILQ_REMOVE(&w->all->writing, w, link);
 	pending_cancel(&w->question);
 	mem_free(w);
@@ -360,11 +340,11 @@ write_down(
 {
 	struct writing *w = mem_new(sizeof(*w));
 
-	if (p->writing != NULL)
-		p->writing->proof = NULL;
+	if (p->writer != NULL)
+		*p->writer = NULL;
 	w->all = all;
 	w->proof = p;
-	p->writing = w;
+	p->writer = &w->proof;
 	p->is_owed = false;
 	TAILQ_INSERT_TAIL(&all->writing, w, link);
 	w->question = gateway_db_write_verdict(all->pg, row, on_written, w);
@@ -496,16 +476,41 @@ settle(struct hearing *h)
 	/* Judged again later, evidence does not become younger. */
 	verdict_until(v, p->heard_at + h->x.policy->max_verdict_age_s * 1000);
 	if (v->outcome == VERDICT_VERIFIED && v->renew_by <= v->judged_at) {
-		conclude(p, "refused", verdict_code_name(CODE_STALE));
+		proof_conclude(p, "refused", verdict_code_name(CODE_STALE));
 	} else if (v->outcome == VERDICT_VERIFIED) {
-		conclude(p, "verified", verdict_code_name(CODE_OK));
+		proof_conclude(p, "verified", verdict_code_name(CODE_OK));
 		tell_bound(h, p);
 		p->until = v->renew_by;
 		p->renew_at = renewal(v->judged_at, v->renew_by);
 	} else {
-		conclude(p, v->outcome == VERDICT_FAILED ? "refused" : "error",
+		proof_conclude(p,
+		    v->outcome == VERDICT_FAILED ? "refused" : "error",
 		    verdict_code_name(v->code));
 	}
+}
+
+bool
+verification_lapse(const struct verifications *v, struct proof *p)
+{
+	if (v == NULL || p->status == NULL || p->policy == v->policies ||
+	    strcmp(p->status, "none") == 0)
+		return false;
+	proof_conclude(p, "none", "policy_changed");
+	return true;
+}
+
+bool
+verification_is_due(const struct verifications *v, const struct proof *p)
+{
+	const char *names[EVIDENCE_NEEDS_MAX];
+	size_t count;
+
+	if (v == NULL || p->status == NULL)
+		return false;
+	if (p->policy != v->policies || (p->is_owed && pg_is_up(v->pg)))
+		return true;
+	count = proof_needs(p, names, EVIDENCE_NEEDS_MAX);
+	return v->policy != NULL && at_hand(v, names, count) != p->at_hand;
 }
 
 void
@@ -516,12 +521,13 @@ verification_judge(struct verifications *all, struct proof *p,
 	    .all = all, .proof = p, .statement = st, .session = s};
 	int64_t began_us = clock_thread_us();
 
+	p->policy = all != NULL ? all->policies : 0;
 	if (st->evidence == NULL) {
-		conclude(p, "none", "no_evidence");
+		proof_conclude(p, "none", "no_evidence");
 		return;
 	}
 	if (all == NULL || all->policy == NULL) {
-		conclude(p, "none", "no_policy");
+		proof_conclude(p, "none", "no_policy");
 		return;
 	}
 	h.arena = arena_new();

@@ -9,37 +9,11 @@
 #ifndef GATEWAY_VERIFICATION_H
 #define GATEWAY_VERIFICATION_H
 
-#include <openssl/x509.h>
-
 #include "base/log.h"
 #include "gateway/collateral.h"
+#include "gateway/proof.h"
 #include "gateway/session.h"
 #include "gateway/statement.h"
-
-/* What a tunnel has shown, and what came of it. A plain value, zeroed to
- * begin with, that owns its key; proof_free clears it. */
-struct proof {
-	uint8_t *spki; /* DER of the key of the tunnel's certificate */
-	size_t spki_len;
-	uint8_t nonce[32]; /* of the hello that the statement answers */
-	int64_t heard_at;  /* Unix ms; 0: nothing yet */
-	/* The verdict, as POST /.well-known/assay/admitted tells it. */
-	const char *status; /* verified, refused, error, none */
-	const char *reason; /* a stable code */
-	int64_t until;	    /* Unix ms; 0 unless verified */
-	int64_t renew_at;   /* Unix ms; when to ask again; 0: no hurry */
-	/* What verified evidence binds, or "": the worker's signing key, and
-	 * the digest of what its hardware measured. */
-	char signing_address[43];
-	char image_digest[72];
-	char told[160];		 /* what the log last said */
-	bool is_owed;		 /* and Postgres does not have it yet */
-	struct writing *writing; /* its row on the way, or NULL */
-};
-void proof_know(struct proof *p, X509 *peer);
-/* A new statement answers the hello with this nonce (64 hex digits). */
-void proof_heard(struct proof *p, const char *nonce, int64_t now_ms);
-void proof_free(struct proof *p);
 
 struct verifications_settings {
 	const char *instance;	   /* names the worker in rows */
@@ -49,8 +23,9 @@ struct verifications_settings {
 #endif
 };
 struct verifications;
-/* on_change(arg): the policy or collateral changed, so every proof is to be
- * judged again. Fails where the settings name what cannot be read. */
+/* on_change(arg): the policy or collateral changed, or rows are owed, so that
+ * proofs may be due (below); nothing is judged by that. Fails where the
+ * settings name what cannot be read. */
 bool verifications_new(struct loop *l, struct pg *pg, struct fetch *fetch,
     const struct verifications_settings *s,
     const struct collaterals_settings *c, void (*on_change)(void *arg),
@@ -60,6 +35,13 @@ void verifications_free(struct verifications **v);
 /* Reads the active policy anew. */
 void verifications_policy_changed(struct verifications *v);
 
+/* A verdict made by another policy than the active one is taken back:
+ * "policy_changed". Returns whether it was. */
+bool verification_lapse(const struct verifications *v, struct proof *p);
+/* Whether judging again could say something else, or is owed: another policy,
+ * a piece that its evidence needs has come or changed, its row is not in
+ * Postgres. */
+bool verification_is_due(const struct verifications *v, const struct proof *p);
 /* Fills the verdict of *p. v may be NULL: then there is none. A verdict that
  * differs from the last is written with its evidence, and not waited for. */
 void verification_judge(struct verifications *v, struct proof *p,
