@@ -7,6 +7,20 @@
 
 enum { CLOCK_LEAD_MS = 60 * 1000 };
 
+bool
+collateral_list_young(
+    const struct policy *p, int64_t issued, const char *name, struct verdict *v)
+{
+	int64_t end = issued + p->max_crl_age_s * 1000;
+
+	verdict_until(v, end);
+	return verdict_need(v, v->judged_at <= end,
+	    (struct check){name, SOURCE_OPERATOR, CODE_STALE,
+		verdict_time(v, issued),
+		verdict_format(v, "signed at most %lld s ago",
+		    (long long)p->max_crl_age_s)});
+}
+
 int64_t
 collateral_age_end(
     const struct examination *x, const struct collateral_item *item)

@@ -89,6 +89,7 @@ session_start(struct session *s, struct examination *x, struct verdict *v)
 	r->required = x->policy->revocation;
 	r->allow_hold = x->policy->nvidia.allow_hold;
 	r->answer_age_s = x->policy->max_collateral_age_s;
+	r->list_age_s = x->policy->max_crl_age_s;
 	return revocation_gather(s, x->collateral);
 }
 
@@ -121,7 +122,8 @@ rim_fetch(struct session *s, const char *id, const char *check)
 	    .count = all->count,
 	    .answers = all->answers,
 	    .answer_count = all->answer_count,
-	    .answer_age_s = all->answer_age_s};
+	    .answer_age_s = all->answer_age_s,
+	    .list_age_s = all->list_age_s};
 	const struct rim_rules rules = {s->x->anchors, &lists, s->x->now_ms};
 	struct arena *a = s->v->arena;
 	struct rim *rim = arena_alloc(a, sizeof(*rim));

@@ -56,7 +56,12 @@ kept_digest(const struct nvidia_rules *r, struct text pem, uint8_t out[32])
 	for (size_t i = 0; i < r->revocation.count; i++) {
 		sha256(r->revocation.lists[i], one);
 		EVP_DigestUpdate(c, one, sizeof(one));
+		if (r->revocation.list_ends != NULL)
+			EVP_DigestUpdate(c, &r->revocation.list_ends[i],
+			    sizeof(r->revocation.list_ends[i]));
 	}
+	EVP_DigestUpdate(
+	    c, &r->revocation.list_age_s, sizeof(r->revocation.list_age_s));
 	for (size_t i = 0; i < r->revocation.answer_count; i++) {
 		sha256(r->revocation.answers[i].body, one);
 		EVP_DigestUpdate(c, one, sizeof(one));

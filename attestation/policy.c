@@ -163,6 +163,8 @@ static const struct field top_fields[] = {
 	{"kms_roots",            F_TEXTS, AT(kms_roots), 0, 0},
 	{"max_collateral_age_s", F_INT,   AT(max_collateral_age_s),
 	    1, 10LL * 366 * 86400},
+	{"max_crl_age_s",        F_INT,   AT(max_crl_age_s),
+	    1, 10LL * 366 * 86400},
 	{"max_verdict_age_s",    F_INT,   AT(max_verdict_age_s), 1, 30 * 86400},
 	{"revocation",           F_BOOL,  AT(revocation), 0, 0},
 	{"signing_addresses",    F_TEXTS, AT(signing_addresses), 0, 0},
@@ -187,6 +189,7 @@ policy_defaults(void)
 	memset(&p, 0, sizeof(p));
 	p.revocation = true;
 	p.max_collateral_age_s = 30LL * 86400;
+	p.max_crl_age_s = 400LL * 86400;
 	p.max_verdict_age_s = 3600;
 	p.bindings = (struct policy_texts){true, 1, assay_form};
 	p.tdx.accept_status = (struct policy_texts){true, 1, up_to_date};

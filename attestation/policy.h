@@ -156,7 +156,10 @@ struct policy {
 	unsigned require;
 	bool revocation;	      /* default true */
 	int64_t max_collateral_age_s; /* default 30 days */
-	int64_t max_verdict_age_s;    /* default 1 hour */
+	/* Of a revocation list since its maker signed it; default 400 days.
+	 * Intel's PCK lists are held to the above, being signed monthly. */
+	int64_t max_crl_age_s;
+	int64_t max_verdict_age_s; /* default 1 hour */
 	/* Hex of what the CPU carries about its workload: HOSTDATA (SNP);
 	 * MRCONFIGID, its first 32 bytes, or the compose hash in it (TDX). */
 	struct policy_texts workloads;

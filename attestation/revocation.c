@@ -65,6 +65,17 @@ struct inquiry {
 	struct fault refused[CHAIN_MAX]; /* why an answer does not count */
 };
 
+/* A list that is too old is none: an answer may stand for it. */
+static bool
+list_too_old(struct inquiry *q, size_t i, const char *what, struct fault *f)
+{
+	return q->answered[i] || !q->r->required ||
+	       fault_set(f, FAULT_STALE,
+		   "the list of issuer %zu %s too long "
+		   "ago",
+		   i, what);
+}
+
 /* A list that came too late is no loss where an answer is at hand. */
 static bool
 list_stands(
@@ -78,9 +89,14 @@ list_stands(
 	if (!list_clears(list, q->c->at[i - 1], q->r, f))
 		return false;
 	if (q->now_ms > end)
-		return q->answered[i] || !q->r->required ||
-		       fault_set(f, FAULT_STALE,
-			   "the list of issuer %zu came too long ago", i);
+		return list_too_old(q, i, "came", f);
+	if (q->r->list_age_s > 0) {
+		int64_t signed_end = own.from + q->r->list_age_s * 1000;
+
+		if (q->now_ms > signed_end)
+			return list_too_old(q, i, "was signed", f);
+		end = signed_end < end ? signed_end : end;
+	}
 	own.until = end < own.until ? end : own.until;
 	*q->window = window_meet(*q->window, own);
 	q->listed[i] = true;

@@ -24,6 +24,7 @@ struct revocation {
 	/* When each is too old, Unix ms; NULL: never. */
 	const int64_t *list_ends;
 	size_t count;
+	int64_t list_age_s; /* at most, since thisUpdate; 0: any */
 	const struct revocation_answer *answers;
 	size_t answer_count;
 	int64_t answer_age_s; /* at most; 0: any */

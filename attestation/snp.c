@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "attestation/collateral_age.h"
+
 struct examined {
 	const struct snp_key *k;
 	const struct policy *p;
@@ -410,6 +412,10 @@ check_policy(struct examined *x)
 	if (!verdict_need(x->v, x->k->has_list || !x->p->revocation,
 		(struct check){"snp.revocation_list", SOURCE_VERIFIER,
 		    CODE_MISSING, NULL, NULL}))
+		return false;
+	if (x->k->has_list &&
+	    !collateral_list_young(
+		x->p, x->k->list_window.from, "snp.policy_crl_age", x->v))
 		return false;
 	held = policy_guest(x);
 	held &= policy_bits(x, "snp.policy_guest_bits", x->r.policy,

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "attestation/collateral_age.h"
 #include "base/codec.h"
 #include "base/crypto.h"
 
@@ -511,6 +512,9 @@ policy_collateral(struct examined *x)
 	if (c->has_lists)
 		held &= policy_age(
 		    x, "tdx.policy_pck_crl_age", c->pck_crl_window.from);
+	if (c->has_lists)
+		held &= collateral_list_young(x->p, c->root_crl_window.from,
+		    "tdx.policy_root_crl_age", x->v);
 	return held;
 }
 

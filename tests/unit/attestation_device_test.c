@@ -204,6 +204,39 @@ collateral_grows_old(void **state)
 	    ran(m, &s, &nras_verifier, json_object(), CODE_STALE), "nras.keys");
 }
 
+/* What a maker signed long ago stays old, however often it is given. */
+static void
+lists_are_as_old_as_signed(void **state)
+{
+	struct machine *m = *state;
+	int64_t age = policy_defaults().max_crl_age_s;
+	struct forge_list_wish w = {
+	    .from = FORGE_NOW - age, .next = FORGE_NOW + 3650 * FORGE_DAY};
+	struct scene s;
+
+	scene_set(m, &s);
+	s.policy.nvidia.allow_no_rim = true;
+	put(&s, "nvidia/crl/l1-root",
+	    forge_list_of(m->a, &m->device[ROOT], &w));
+	put(&s, "nvidia/crl/l2-gh100",
+	    forge_list(m->a, &m->device[IDENTITY], 0, w.next));
+	age_judge(m, &s, 0, 0, CODE_OK, "");
+	w.from--;
+	s.items[0].body = forge_list_of(m->a, &m->device[ROOT], &w);
+	age_judge(m, &s, 0, 0, CODE_STALE, "nvidia.revocation");
+	s.policy.max_crl_age_s++;
+	age_judge(m, &s, 0, 0, CODE_OK, "");
+	/* A revoked certificate is one however old the list. */
+	w.serial = 10 + IDENTITY;
+	s.policy.max_crl_age_s = 1;
+	s.items[0].body = forge_list_of(m->a, &m->device[ROOT], &w);
+	age_judge(m, &s, 0, 0, CODE_REVOKED, "nvidia.revocation");
+	s.policy.revocation = false;
+	w.serial = 0;
+	s.items[0].body = forge_list_of(m->a, &m->device[ROOT], &w);
+	age_judge(m, &s, 0, 0, CODE_OK, "");
+}
+
 static void
 policy_of_gpus(void **state)
 {
@@ -605,6 +638,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gpus_of_a_node),
 	    cmocka_unit_test(collateral_grows_old),
+	    cmocka_unit_test(lists_are_as_old_as_signed),
 	    cmocka_unit_test(policy_of_gpus),
 	    cmocka_unit_test(switches_of_a_node),
 	    cmocka_unit_test(needs_are_named),

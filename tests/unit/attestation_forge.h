@@ -185,10 +185,25 @@ forged_point(EVP_PKEY *key, uint8_t out[97])
 	return len;
 }
 
-/* A list of one revoked serial number, or of none (0). */
+struct forge_list_wish {
+	long serial;	    /* revoked; 0: none */
+	int64_t from, next; /* Unix seconds */
+	long number;	    /* CRL number; 0: none */
+};
+
+static inline void
+forge_list_number(X509_CRL *crl, long number)
+{
+	ASN1_INTEGER *i = ASN1_INTEGER_new();
+
+	ASN1_INTEGER_set(i, number);
+	forge_must(X509_CRL_add1_ext_i2d(crl, NID_crl_number, i, 0, 0) == 1);
+	ASN1_INTEGER_free(i);
+}
+
 static inline struct bytes
-forge_list(
-    struct arena *a, const struct forged *issuer, long serial, int64_t next)
+forge_list_of(struct arena *a, const struct forged *issuer,
+    const struct forge_list_wish *w)
 {
 	X509_CRL *crl = X509_CRL_new();
 	ASN1_TIME *t = ASN1_TIME_new();
@@ -198,19 +213,21 @@ forge_list(
 
 	X509_CRL_set_version(crl, X509_CRL_VERSION_2);
 	X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509));
-	ASN1_TIME_set(t, FORGE_NOW - FORGE_DAY);
+	ASN1_TIME_set(t, w->from);
 	X509_CRL_set1_lastUpdate(crl, t);
-	if (serial != 0) {
+	if (w->number != 0)
+		forge_list_number(crl, w->number);
+	if (w->serial != 0) {
 		X509_REVOKED *r = X509_REVOKED_new();
 		ASN1_INTEGER *i = ASN1_INTEGER_new();
 
-		ASN1_INTEGER_set(i, serial);
+		ASN1_INTEGER_set(i, w->serial);
 		X509_REVOKED_set_serialNumber(r, i);
 		X509_REVOKED_set_revocationDate(r, t);
 		X509_CRL_add0_revoked(crl, r);
 		ASN1_INTEGER_free(i);
 	}
-	ASN1_TIME_set(t, next);
+	ASN1_TIME_set(t, w->next);
 	X509_CRL_set1_nextUpdate(crl, t);
 	forge_must(X509_CRL_sign(crl, issuer->key, EVP_sha384()) > 0);
 	n = i2d_X509_CRL(crl, &der);
@@ -220,6 +237,17 @@ forge_list(
 	ASN1_TIME_free(t);
 	X509_CRL_free(crl);
 	return out;
+}
+
+/* A list of one revoked serial number, or of none (0), a day old. */
+static inline struct bytes
+forge_list(
+    struct arena *a, const struct forged *issuer, long serial, int64_t next)
+{
+	const struct forge_list_wish w = {
+	    .serial = serial, .from = FORGE_NOW - FORGE_DAY, .next = next};
+
+	return forge_list_of(a, issuer, &w);
 }
 
 #endif

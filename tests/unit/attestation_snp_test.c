@@ -503,6 +503,7 @@ test_pinned(void **state)
 static void
 test_list(void **state)
 {
+	struct forge_list_wish old = {.next = FORGE_NOW + FORGE_DAY};
 	struct maker *m = *state;
 
 	m->crl = forge_list(m->a, &m->ark, 2, FORGE_NOW + FORGE_DAY);
@@ -513,6 +514,13 @@ test_list(void **state)
 	refused(judge(m), VERDICT_ERROR, CODE_STALE, "snp.crl_time");
 	m->crl = forge_list(m->a, &m->ask, 0, FORGE_NOW + FORGE_DAY);
 	refused(judge(m), VERDICT_ERROR, CODE_MISMATCH, "snp.crl");
+	/* Signed too long ago, whatever it says of its next update. */
+	old.from = FORGE_NOW - m->policy.max_crl_age_s;
+	m->crl = forge_list_of(m->a, &m->ark, &old);
+	holds(judge(m));
+	old.from--;
+	m->crl = forge_list_of(m->a, &m->ark, &old);
+	refused(judge(m), VERDICT_ERROR, CODE_STALE, "snp.policy_crl_age");
 	m->crl.len = 0;
 	refused(judge(m), VERDICT_ERROR, CODE_MISSING, "snp.crl_given");
 	m->policy.revocation = false;

@@ -434,6 +434,21 @@ test_policy(void **state)
 	policy_refuses(t, &p, VERDICT_ERROR, CODE_BAD_POLICY, "tdx.policy");
 }
 
+/* Intel signs the root's list once a year and the others each month. */
+static void
+test_age_of_root_list(void **state)
+{
+	struct tdx_forge *t = *state;
+	struct policy p = any_workload();
+	struct forge_list_wish w = {.from = FORGE_NOW - p.max_crl_age_s,
+	    .next = FORGE_NOW + 3650 * FORGE_DAY};
+
+	t->root_crl = forge_list_of(t->a, &t->root, &w);
+	holds(judge_at(t, tdx_forge_quote(t), &p, FORGE_NOW_MS), "UpToDate");
+	refused(judge_at(t, tdx_forge_quote(t), &p, FORGE_NOW_MS + 1),
+	    VERDICT_ERROR, CODE_STALE, "tdx.policy_root_crl_age");
+}
+
 /* Kept collateral serves while its time lasts, and not a moment longer. */
 static void
 test_kept(void **state)
@@ -561,6 +576,7 @@ main(void)
 	    T(test_relaunch),
 	    T(test_attributes),
 	    T(test_policy),
+	    T(test_age_of_root_list),
 	    T(test_kept),
 	    T(test_wire_form),
 	    T(test_duplicate_member),
