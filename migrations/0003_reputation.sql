@@ -8,21 +8,21 @@ CREATE FUNCTION assay.evidence_week(day date) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT greatest(day - date '2026-01-01', 0) / 7 $$;
 COMMENT ON FUNCTION assay.evidence_week(date) IS 'Weeks since the day from which weights are counted, 2026-01-01; what is older weighs as if of then.';
 
--- A weight in two factors, unit * 65536 ^ era: units of one era add up as
--- bigint, fast and exact.
+-- A weight in two factors, unit * 4096 ^ era: units of one era add up as
+-- bigint, fast and exact (up to two thousand million events a sum).
 CREATE FUNCTION assay.evidence_unit(day date) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (ARRAY[1048576, 1157722, 1278228, 1411279, 1558178, 1720368, 1899440])
-           [greatest(day - date '2026-01-01', 0) % 7 + 1]::bigint << assay.evidence_week(day) % 16
+           [greatest(day - date '2026-01-01', 0) % 7 + 1]::bigint << assay.evidence_week(day) % 12
 $$;
 COMMENT ON FUNCTION assay.evidence_unit(date) IS 'What one event of that UTC day weighs within its era.';
 
 CREATE FUNCTION assay.evidence_era(day date) RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT assay.evidence_week(day) / 16 $$;
-COMMENT ON FUNCTION assay.evidence_era(date) IS 'Which run of sixteen weeks that UTC day is in.';
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT assay.evidence_week(day) / 12 $$;
+COMMENT ON FUNCTION assay.evidence_era(date) IS 'Which run of twelve weeks that UTC day is in.';
 
 CREATE FUNCTION assay.evidence_era_unit(era integer) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT round(power(65536::numeric, era)) $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT round(power(4096::numeric, era)) $$;
 COMMENT ON FUNCTION assay.evidence_era_unit(integer) IS 'What a unit of that era weighs in units of the first.';
 
 CREATE FUNCTION assay.evidence_weight(day date) RETURNS numeric
@@ -31,6 +31,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION assay.evidence_weight(date) IS 'What one event of that UTC day weighs, in units that double every seven days.';
 
+-- Postgres adds bigint up as numeric, eight times as large in memory.
+CREATE AGGREGATE assay.sum_units(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0', COMBINEFUNC = int8pl, PARALLEL = SAFE);
+COMMENT ON AGGREGATE assay.sum_units(bigint) IS 'Sum as bigint; an error where it is past that.';
+
 CREATE FUNCTION assay.utc_day(at timestamptz) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (at AT TIME ZONE 'UTC')::date $$;
 COMMENT ON FUNCTION assay.utc_day(timestamptz) IS 'The UTC day of a time.';
@@ -38,6 +42,38 @@ COMMENT ON FUNCTION assay.utc_day(timestamptz) IS 'The UTC day of a time.';
 CREATE FUNCTION assay.buyer_bucket(account uuid) RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (get_byte(sha256(uuid_send(account)), 0) & 63)::smallint $$;
 COMMENT ON FUNCTION assay.buyer_bucket(uuid) IS 'Which of 64 buckets an account''s outcomes are counted in.';
+
+-- ------------------------------------------------------------------ pairs
+
+-- Rows that come by the million say whose they are in four bytes.
+CREATE TABLE assay.pair (
+  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  did text NOT NULL,
+  task text NOT NULL,
+  canonical text NOT NULL,
+  UNIQUE (did, task, canonical)
+);
+COMMENT ON TABLE assay.pair IS 'What scores are of: a provider on a task and model. Kept for good.';
+COMMENT ON COLUMN assay.pair.id IS 'What outcomes, evidence and scores due name it by.';
+COMMENT ON COLUMN assay.pair.did IS 'The provider.';
+COMMENT ON COLUMN assay.pair.task IS 'The task.';
+COMMENT ON COLUMN assay.pair.canonical IS 'The model.';
+
+CREATE FUNCTION assay.pair_of(did text, task text, canonical text) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+#variable_conflict use_column
+DECLARE found integer;
+BEGIN
+  LOOP
+    SELECT p.id INTO found FROM assay.pair p
+     WHERE p.did = pair_of.did AND p.task = pair_of.task AND p.canonical = pair_of.canonical;
+    EXIT WHEN found IS NOT NULL;
+    INSERT INTO assay.pair (did, task, canonical) VALUES (pair_of.did, pair_of.task, pair_of.canonical)
+      ON CONFLICT DO NOTHING;
+  END LOOP;
+  RETURN found;
+END $$;
+COMMENT ON FUNCTION assay.pair_of(text, text, text) IS 'The id of a pair, made where it has none.';
 
 -- ---------------------------------------------------------------- feedback
 
@@ -85,22 +121,18 @@ COMMENT ON COLUMN assay.feedback.counts IS 'False where the buyer shares a works
 -- ---------------------------------------------------------------- outcomes
 
 CREATE TABLE assay.outcome_minute (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
-  bucket smallint NOT NULL,
   minute timestamptz NOT NULL,
+  pair integer NOT NULL,
   delivered integer NOT NULL DEFAULT 0,
   failed integer NOT NULL DEFAULT 0,
   fast integer NOT NULL DEFAULT 0,
   slow integer NOT NULL DEFAULT 0,
-  not_counted integer NOT NULL DEFAULT 0
+  not_counted integer NOT NULL DEFAULT 0,
+  bucket smallint NOT NULL
 ) PARTITION BY RANGE (minute);
-CREATE INDEX outcome_minute_did ON assay.outcome_minute (did);
-COMMENT ON TABLE assay.outcome_minute IS 'Attempts added up as they are written: a row per batch, provider, task, model, buyer bucket and minute. Append-only, partitioned by day.';
-COMMENT ON COLUMN assay.outcome_minute.did IS 'The provider tried.';
-COMMENT ON COLUMN assay.outcome_minute.task IS 'The task.';
-COMMENT ON COLUMN assay.outcome_minute.canonical IS 'The model.';
+CREATE INDEX outcome_minute_pair ON assay.outcome_minute (pair);
+COMMENT ON TABLE assay.outcome_minute IS 'Attempts added up as they are written: a row per batch, pair, buyer bucket and minute. Append-only, partitioned by day.';
+COMMENT ON COLUMN assay.outcome_minute.pair IS 'The provider tried, on which task and model.';
 COMMENT ON COLUMN assay.outcome_minute.bucket IS 'assay.buyer_bucket of the buyer.';
 COMMENT ON COLUMN assay.outcome_minute.minute IS 'Minute in which the requests began: a stream that ends after midnight counts on the day it began.';
 COMMENT ON COLUMN assay.outcome_minute.delivered IS 'Ended with the provider''s own terminal event.';
@@ -112,9 +144,7 @@ COMMENT ON COLUMN assay.outcome_minute.not_counted IS 'Nobody''s fault that is k
 CREATE TABLE assay.outcome_new (LIKE assay.outcome_minute INCLUDING DEFAULTS);
 CREATE INDEX outcome_new_minute ON assay.outcome_new (minute);
 COMMENT ON TABLE assay.outcome_new IS 'Rows of outcome_minute that assay-reputation has not yet added to outcome_evidence; normally nearly empty.';
-COMMENT ON COLUMN assay.outcome_new.did IS 'As in outcome_minute.';
-COMMENT ON COLUMN assay.outcome_new.task IS 'As in outcome_minute.';
-COMMENT ON COLUMN assay.outcome_new.canonical IS 'As in outcome_minute.';
+COMMENT ON COLUMN assay.outcome_new.pair IS 'As in outcome_minute.';
 COMMENT ON COLUMN assay.outcome_new.bucket IS 'As in outcome_minute.';
 COMMENT ON COLUMN assay.outcome_new.minute IS 'As in outcome_minute.';
 COMMENT ON COLUMN assay.outcome_new.delivered IS 'As in outcome_minute.';
@@ -124,9 +154,7 @@ COMMENT ON COLUMN assay.outcome_new.slow IS 'As in outcome_minute.';
 COMMENT ON COLUMN assay.outcome_new.not_counted IS 'As in outcome_minute.';
 
 CREATE TABLE assay.verdict_new (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
+  pair integer NOT NULL,
   account_id uuid NOT NULL,
   at timestamptz NOT NULL,
   good numeric NOT NULL,
@@ -134,9 +162,7 @@ CREATE TABLE assay.verdict_new (
 );
 CREATE INDEX verdict_new_at ON assay.verdict_new (at);
 COMMENT ON TABLE assay.verdict_new IS 'Changes to verdicts that assay-reputation has not yet added to verdict_evidence; normally nearly empty.';
-COMMENT ON COLUMN assay.verdict_new.did IS 'Who served.';
-COMMENT ON COLUMN assay.verdict_new.task IS 'The task.';
-COMMENT ON COLUMN assay.verdict_new.canonical IS 'The model.';
+COMMENT ON COLUMN assay.verdict_new.pair IS 'Who served, on which task and model.';
 COMMENT ON COLUMN assay.verdict_new.account_id IS 'Who judged.';
 COMMENT ON COLUMN assay.verdict_new.at IS 'When the feedback was given (an edit counts on the same day).';
 COMMENT ON COLUMN assay.verdict_new.good IS 'To add, in hundredths: the part of one event that speaks for the provider; below zero where an edit takes it back.';
@@ -185,20 +211,16 @@ COMMENT ON COLUMN assay.audit_result.detail IS 'What was found, for operators.';
 
 -- Rows of evidence are updated in place: there is room for it in each page.
 CREATE TABLE assay.outcome_evidence (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
+  pair integer NOT NULL,
   bucket smallint NOT NULL,
   delivered numeric NOT NULL DEFAULT 0,
   failed numeric NOT NULL DEFAULT 0,
   fast numeric NOT NULL DEFAULT 0,
   slow numeric NOT NULL DEFAULT 0,
-  PRIMARY KEY (did, task, canonical, bucket)
+  PRIMARY KEY (pair, bucket)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE assay.outcome_evidence IS 'Decayed sums of outcomes. Divide by assay.evidence_weight(today) for events.';
-COMMENT ON COLUMN assay.outcome_evidence.did IS 'The provider.';
-COMMENT ON COLUMN assay.outcome_evidence.task IS 'The task.';
-COMMENT ON COLUMN assay.outcome_evidence.canonical IS 'The model.';
+COMMENT ON COLUMN assay.outcome_evidence.pair IS 'Whose.';
 COMMENT ON COLUMN assay.outcome_evidence.bucket IS 'Bucket of buyers.';
 COMMENT ON COLUMN assay.outcome_evidence.delivered IS 'Weight of what was delivered.';
 COMMENT ON COLUMN assay.outcome_evidence.failed IS 'Weight of what failed by the provider''s fault.';
@@ -206,52 +228,40 @@ COMMENT ON COLUMN assay.outcome_evidence.fast IS 'Weight of what was fast.';
 COMMENT ON COLUMN assay.outcome_evidence.slow IS 'Weight of what was slow.';
 
 CREATE TABLE assay.verdict_evidence (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
+  pair integer NOT NULL,
   account_id uuid NOT NULL,
   good numeric NOT NULL DEFAULT 0,
   bad numeric NOT NULL DEFAULT 0,
   weight double precision,
-  PRIMARY KEY (did, task, canonical, account_id)
+  PRIMARY KEY (pair, account_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX verdict_evidence_rater ON assay.verdict_evidence (account_id);
 COMMENT ON TABLE assay.verdict_evidence IS 'Decayed sums of each buyer''s verdicts. Divide by assay.evidence_weight(today) for hundredths of verdicts.';
-COMMENT ON COLUMN assay.verdict_evidence.did IS 'The provider.';
-COMMENT ON COLUMN assay.verdict_evidence.task IS 'The task.';
-COMMENT ON COLUMN assay.verdict_evidence.canonical IS 'The model.';
+COMMENT ON COLUMN assay.verdict_evidence.pair IS 'Whose.';
 COMMENT ON COLUMN assay.verdict_evidence.account_id IS 'The buyer.';
 COMMENT ON COLUMN assay.verdict_evidence.good IS 'Weight of what speaks for the provider.';
 COMMENT ON COLUMN assay.verdict_evidence.bad IS 'Weight of what speaks against it.';
 COMMENT ON COLUMN assay.verdict_evidence.weight IS 'The rater''s, as in rater_weight: kept here, where it is read for every score. Null: not weighed yet.';
 
 CREATE TABLE assay.audit_new (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
+  pair integer NOT NULL,
   at timestamptz NOT NULL,
   agrees boolean NOT NULL
 );
 CREATE INDEX audit_new_at ON assay.audit_new (at);
 COMMENT ON TABLE assay.audit_new IS 'Audits that assay-reputation has not yet added to audit_evidence; normally nearly empty.';
-COMMENT ON COLUMN assay.audit_new.did IS 'As in audit_result.';
-COMMENT ON COLUMN assay.audit_new.task IS 'As in audit_result.';
-COMMENT ON COLUMN assay.audit_new.canonical IS 'As in audit_result.';
+COMMENT ON COLUMN assay.audit_new.pair IS 'As in audit_result.';
 COMMENT ON COLUMN assay.audit_new.at IS 'As in audit_result.';
 COMMENT ON COLUMN assay.audit_new.agrees IS 'As in audit_result.';
 
 CREATE TABLE assay.audit_evidence (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
+  pair integer NOT NULL,
   good numeric NOT NULL DEFAULT 0,
   bad numeric NOT NULL DEFAULT 0,
-  PRIMARY KEY (did, task, canonical)
+  PRIMARY KEY (pair)
 );
 COMMENT ON TABLE assay.audit_evidence IS 'Decayed sums of audits. Divide by assay.evidence_weight(today) for audits.';
-COMMENT ON COLUMN assay.audit_evidence.did IS 'The provider.';
-COMMENT ON COLUMN assay.audit_evidence.task IS 'The task.';
-COMMENT ON COLUMN assay.audit_evidence.canonical IS 'The model.';
+COMMENT ON COLUMN assay.audit_evidence.pair IS 'Whose.';
 COMMENT ON COLUMN assay.audit_evidence.good IS 'Weight of those that agreed.';
 COMMENT ON COLUMN assay.audit_evidence.bad IS 'Weight of those that did not.';
 
@@ -331,15 +341,11 @@ CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON assay.score
   FOR EACH ROW EXECUTE FUNCTION assay.score_stamp();
 
 CREATE TABLE assay.score_due (
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
-  PRIMARY KEY (did, task, canonical)
+  pair integer NOT NULL,
+  PRIMARY KEY (pair)
 );
 COMMENT ON TABLE assay.score_due IS 'Pairs whose evidence has changed since they were scored; normally nearly empty.';
-COMMENT ON COLUMN assay.score_due.did IS 'The provider.';
-COMMENT ON COLUMN assay.score_due.task IS 'The task.';
-COMMENT ON COLUMN assay.score_due.canonical IS 'The model.';
+COMMENT ON COLUMN assay.score_due.pair IS 'Whose.';
 
 CREATE TABLE assay.score_day (
   did text NOT NULL,
@@ -483,18 +489,23 @@ CREATE FUNCTION assay.count_outcomes() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
 DECLARE lo timestamptz; hi timestamptz;
 BEGIN
-  -- The two times say which partitions need a look, on both sides of the join.
+  -- The two times say which partitions need a look, on both sides of the join;
+  -- in one order, so that two that meet new pairs do not wait for each other.
   SELECT min(created_at), max(created_at) INTO lo, hi FROM fresh;
   WITH counted AS (
     INSERT INTO assay.outcome_minute
-      SELECT e.did, e.task, e.canonical, e.bucket, date_trunc('minute', e.created_at),
-             count(*) FILTER (WHERE e.delivery > 0), count(*) FILTER (WHERE e.delivery < 0),
-             count(*) FILTER (WHERE e.speed > 0), count(*) FILTER (WHERE e.speed < 0),
-             count(*) FILTER (WHERE e.delivery = 0)
-        FROM fresh f JOIN assay.attempt_evidence e
-          ON e.request_id = f.request_id AND e.created_at = f.created_at AND e.ordinal = f.ordinal
-       WHERE e.created_at BETWEEN lo AND hi AND e.request_at BETWEEN lo AND hi
-       GROUP BY 1, 2, 3, 4, 5
+      SELECT minute, coalesce(p.id, assay.pair_of(did, task, canonical)), delivered, failed, fast, slow, not_counted, bucket
+        FROM (
+          SELECT e.did, e.task, e.canonical, e.bucket, date_trunc('minute', e.created_at) AS minute,
+                 count(*) FILTER (WHERE e.delivery > 0) AS delivered, count(*) FILTER (WHERE e.delivery < 0) AS failed,
+                 count(*) FILTER (WHERE e.speed > 0) AS fast, count(*) FILTER (WHERE e.speed < 0) AS slow,
+                 count(*) FILTER (WHERE e.delivery = 0) AS not_counted
+            FROM fresh f JOIN assay.attempt_evidence e
+              ON e.request_id = f.request_id AND e.created_at = f.created_at AND e.ordinal = f.ordinal
+           WHERE e.created_at BETWEEN lo AND hi AND e.request_at BETWEEN lo AND hi
+           GROUP BY 1, 2, 3, 4, 5) x
+        LEFT JOIN assay.pair p USING (did, task, canonical)
+       ORDER BY did, task, canonical
       RETURNING *)
   INSERT INTO assay.outcome_new SELECT * FROM counted WHERE delivered + failed > 0;
   RETURN NULL;
@@ -512,7 +523,7 @@ BEGIN
     events := 0;
   END IF;
   IF NEW.counts AND (events = 1 OR was <> NEW.value) THEN
-    INSERT INTO assay.verdict_new VALUES (NEW.did, NEW.task, NEW.canonical, NEW.account_id, NEW.created_at,
+    INSERT INTO assay.verdict_new VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical), NEW.account_id, NEW.created_at,
       NEW.value - was, 100 * events - (NEW.value - was));
   END IF;
   RETURN NULL;
@@ -524,7 +535,7 @@ CREATE TRIGGER count_verdict AFTER INSERT OR UPDATE ON assay.feedback
 CREATE FUNCTION assay.count_audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
 BEGIN
-  INSERT INTO assay.audit_new VALUES (NEW.did, NEW.task, NEW.canonical, NEW.at, NEW.agrees);
+  INSERT INTO assay.audit_new VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical), NEW.at, NEW.agrees);
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION assay.count_audit() IS 'Trigger: notes what an audit adds to the evidence.';
@@ -539,7 +550,7 @@ BEGIN
     SELECT NEW.did, t.task, NEW.canonical, now(), 'fingerprint', NEW.status = 'accepted', coalesce(NEW.reason, '')
       FROM assay.model_task t WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks);
   INSERT INTO assay.score_due
-    SELECT NEW.did, t.task, NEW.canonical FROM assay.model_task t
+    SELECT assay.pair_of(NEW.did, t.task, NEW.canonical) FROM assay.model_task t
      WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks)
     ON CONFLICT DO NOTHING;
   RETURN NULL;
@@ -552,11 +563,15 @@ CREATE TRIGGER count_fingerprint AFTER UPDATE ON assay.fingerprint FOR EACH ROW
 
 -- Runs on one snapshot, beside gateways that go on writing: what they note
 -- meanwhile is not in it, stays in outcome_new, verdict_new and audit_new, and
--- is added by the next tick. What is of a day to come waits there too.
+-- is added by the next tick. What is of a day to come waits there too. Each sum
+-- is one pass with one hash table: weights are looked up, not joined.
 CREATE FUNCTION assay.reputation_rebuild(source text, today date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay
-SET work_mem = '512MB' SET enable_partitionwise_join = on AS $$
-DECLARE until timestamptz := (today + 1)::timestamp AT TIME ZONE 'UTC';
+SET work_mem = '512MB' SET enable_partitionwise_join = on SET enable_sort = off SET timezone = 'UTC' AS $$
+DECLARE
+  until timestamptz := today + 1;
+  first CONSTANT date := '2026-01-01';
+  units bigint[] := ARRAY(SELECT assay.evidence_unit(first + d) FROM generate_series(0, 84 - 1) d);
 BEGIN
   IF current_setting('transaction_isolation') <> 'repeatable read' THEN
     RAISE EXCEPTION 'reputation_rebuild needs one snapshot: REPEATABLE READ';
@@ -570,61 +585,56 @@ BEGIN
   TRUNCATE assay.outcome_evidence, assay.verdict_evidence, assay.audit_evidence;
   -- Whether an answer was fast is judged when it is written, by the medians
   -- published then; the log says anew what was delivered.
-  IF source = 'minutes' THEN
-    INSERT INTO assay.outcome_evidence
-      WITH days AS MATERIALIZED (
-        SELECT d::date AS day, assay.evidence_unit(d::date) AS unit, assay.evidence_era(d::date) AS era
-          FROM generate_series(date '2026-01-01', today, interval '1 day') d),
-      eras AS (
-        SELECT did, task, canonical, bucket, era, sum(delivered * unit) AS delivered,
-               sum(failed * unit) AS failed, sum(fast * unit) AS fast, sum(slow * unit) AS slow
-          FROM assay.outcome_minute m JOIN days ON day = greatest(assay.utc_day(minute), date '2026-01-01')
-         WHERE minute < until AND delivered + failed > 0 GROUP BY 1, 2, 3, 4, 5)
-      SELECT did, task, canonical, bucket,
-             sum(delivered * assay.evidence_era_unit(era)), sum(failed * assay.evidence_era_unit(era)),
-             sum(fast * assay.evidence_era_unit(era)), sum(slow * assay.evidence_era_unit(era))
-        FROM eras GROUP BY 1, 2, 3, 4 ORDER BY did COLLATE "C", task COLLATE "C", canonical COLLATE "C", 4;
-  ELSE
-    INSERT INTO assay.outcome_evidence
-      SELECT did, task, canonical, bucket,
-             sum(delivered * assay.evidence_weight(day)), sum(failed * assay.evidence_weight(day)),
-             sum(fast * assay.evidence_weight(day)), sum(slow * assay.evidence_weight(day))
-        FROM (SELECT did, task, canonical, bucket, assay.utc_day(created_at) AS day,
-                     count(*) FILTER (WHERE delivery > 0) AS delivered, count(*) FILTER (WHERE delivery < 0) AS failed,
-                     0 AS fast, 0 AS slow
-                FROM assay.attempt_evidence WHERE delivery <> 0 AND created_at < until GROUP BY 1, 2, 3, 4, 5
-              UNION ALL
-              SELECT did, task, canonical, bucket, assay.utc_day(minute), 0, 0, sum(fast), sum(slow)
-                FROM assay.outcome_minute WHERE fast + slow > 0 AND minute < until GROUP BY 1, 2, 3, 4, 5) x
-       GROUP BY 1, 2, 3, 4 ORDER BY did COLLATE "C", task COLLATE "C", canonical COLLATE "C", 4;
-  END IF;
+  INSERT INTO assay.outcome_evidence
+    SELECT pair, bucket, sum(delivered * weight), sum(failed * weight), sum(fast * weight), sum(slow * weight)
+      FROM (SELECT pair, bucket, assay.evidence_era_unit(day / 84) AS weight,
+                   assay.sum_units(delivered * units[day % 84 + 1]) AS delivered,
+                   assay.sum_units(failed * units[day % 84 + 1]) AS failed,
+                   assay.sum_units(fast * units[day % 84 + 1]) AS fast,
+                   assay.sum_units(slow * units[day % 84 + 1]) AS slow
+              FROM (SELECT pair, bucket, greatest(minute::date - first, 0) AS day,
+                           CASE WHEN source = 'minutes' THEN delivered ELSE 0 END AS delivered,
+                           CASE WHEN source = 'minutes' THEN failed ELSE 0 END AS failed, fast, slow
+                      FROM assay.outcome_minute WHERE minute < until AND delivered + failed > 0
+                    UNION ALL
+                    SELECT p.id, bucket, greatest(e.created_at::date - first, 0),
+                           (delivery > 0)::integer, (delivery < 0)::integer, 0, 0
+                      FROM assay.attempt_evidence e JOIN assay.pair p USING (did, task, canonical)
+                     WHERE source = 'log' AND delivery <> 0 AND e.created_at < until) x
+             GROUP BY pair, bucket, day / 84) eras
+     GROUP BY pair, bucket ORDER BY pair, bucket;
   INSERT INTO assay.verdict_evidence
-    WITH days AS MATERIALIZED (
-      SELECT d::date AS day, assay.evidence_unit(d::date) AS unit, assay.evidence_era(d::date) AS era
-        FROM generate_series(date '2026-01-01', today, interval '1 day') d),
-    eras AS (
-      SELECT did, task, canonical, account_id, era, sum(value * unit) AS good, sum((100 - value) * unit) AS bad
-        FROM assay.feedback f JOIN days ON day = greatest(assay.utc_day(created_at), date '2026-01-01')
-       WHERE counts AND created_at < until GROUP BY 1, 2, 3, 4, 5)
-    SELECT did, task, canonical, account_id, v.good, v.bad, weight
-      FROM (SELECT did, task, canonical, account_id, sum(good * assay.evidence_era_unit(era)) AS good,
-                   sum(bad * assay.evidence_era_unit(era)) AS bad
-              FROM eras GROUP BY 1, 2, 3, 4) v
-      LEFT JOIN assay.rater_weight USING (task, canonical, account_id) ORDER BY did COLLATE "C", task COLLATE "C", canonical COLLATE "C", 4;
+    SELECT pair, account_id, v.good, v.bad, r.weight
+      FROM (SELECT pair, account_id, sum(good * weight) AS good, sum(bad * weight) AS bad
+              FROM (SELECT pair, account_id, assay.evidence_era_unit(day / 84) AS weight,
+                           assay.sum_units(value * units[day % 84 + 1]) AS good,
+                           assay.sum_units((100 - value) * units[day % 84 + 1]) AS bad
+                      FROM (SELECT p.id AS pair, account_id, greatest(created_at::date - first, 0) AS day, value
+                              FROM assay.feedback f JOIN assay.pair p USING (did, task, canonical)
+                             WHERE counts AND created_at < until) x
+                     GROUP BY pair, account_id, day / 84) eras
+             GROUP BY pair, account_id) v
+      JOIN assay.pair p ON p.id = pair
+      LEFT JOIN assay.rater_weight r USING (task, canonical, account_id) ORDER BY pair, account_id;
   INSERT INTO assay.audit_evidence
-    SELECT did, task, canonical, sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int),
+    SELECT p.id, sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int),
            sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)
-      FROM assay.audit_result WHERE at < until GROUP BY 1, 2, 3;
+      FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at < until GROUP BY 1;
   INSERT INTO assay.score_due
-    SELECT did, task, canonical FROM assay.score
-    UNION SELECT did, task, canonical FROM assay.outcome_evidence
-    UNION SELECT did, task, canonical FROM assay.verdict_evidence
-    UNION SELECT did, task, canonical FROM assay.audit_evidence
+    SELECT id FROM assay.score JOIN assay.pair USING (did, task, canonical)
+    UNION SELECT pair FROM assay.outcome_evidence
+    UNION SELECT pair FROM assay.verdict_evidence
+    UNION SELECT pair FROM assay.audit_evidence
     ON CONFLICT DO NOTHING;
 END $$;
 COMMENT ON FUNCTION assay.reputation_rebuild(text, date) IS 'Sums all evidence anew, from the request log or from its minute rows, and from the feedback, and asks for every score.';
 
 -- ------------------------------------------------------------------- views
+
+CREATE VIEW operator.outcome_minute AS
+  SELECT o.minute, p.did, p.task, p.canonical, o.delivered, o.failed, o.fast, o.slow, o.not_counted, o.bucket
+    FROM assay.outcome_minute o JOIN assay.pair p ON p.id = o.pair;
+COMMENT ON VIEW operator.outcome_minute IS 'How did a provider''s attempts end, by minute? Name a time: rows are in partitions by day.';
 
 CREATE VIEW operator.tier_change_week AS
   SELECT c.changed_at, c.did, d.name AS device, c.task, c.canonical, c.was, c.tier, c.reason, c.score, c.evidence
@@ -665,17 +675,17 @@ COMMENT ON VIEW operator.reputation_lag IS 'Does assay-reputation keep up, and w
 
 -- ------------------------------------------------------------------ rights
 
-REVOKE ALL ON FUNCTION assay.score_begin(), assay.score_stamp(), assay.reputation_rebuild(text, date), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
+REVOKE ALL ON FUNCTION assay.pair_of(text, text, text), assay.score_begin(), assay.score_stamp(), assay.reputation_rebuild(text, date), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION assay.utc_day(timestamptz) TO assay_gateway, assay_reputation, assay_operator;
 GRANT EXECUTE ON FUNCTION assay.evidence_weight(date), assay.reputation_rebuild(text, date) TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE ON assay.feedback TO assay_gateway;
 GRANT SELECT, INSERT, UPDATE ON assay.not_chosen TO assay_gateway;
 GRANT INSERT ON assay.audit_result TO assay_gateway;
-GRANT SELECT ON assay.feedback, assay.outcome_minute, assay.audit_result TO assay_reputation;
+GRANT SELECT ON assay.pair, assay.feedback, assay.outcome_minute, assay.audit_result TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE, DELETE ON assay.outcome_new, assay.verdict_new, assay.audit_new, assay.outcome_evidence,
   assay.verdict_evidence, assay.audit_evidence, assay.rater_weight, assay.score_due, assay.score_day, assay.day_close,
   assay.model_speed, assay.not_chosen TO assay_reputation;
 GRANT SELECT, INSERT ON assay.tier_change, assay.platform_downtime TO assay_reputation;
 GRANT SELECT, INSERT ON assay.platform_downtime TO assay_operator;
-GRANT SELECT ON operator.tier_change_week, operator.score, operator.feedback_by_issue, operator.rater,
+GRANT SELECT ON operator.outcome_minute, operator.tier_change_week, operator.score, operator.feedback_by_issue, operator.rater,
   operator.not_chosen, operator.reputation_lag TO assay_operator;

@@ -24,23 +24,24 @@
 	"  AND at > " TIME("($3::bigint - 86400000)") \
 	"  GROUP BY 1, 2, 3 HAVING count(*) FILTER (WHERE kind = 'canary') > 1" \
 	"  OR count(*) FILTER (WHERE kind = 'fingerprint') > 0)," \
-	" e AS (SELECT p.did, p.task, p.canonical," \
+	" e AS (SELECT p.did, p.task, p.canonical, p.pair," \
 	" coalesce(s.tier, 'bronze') AS tier, coalesce(s.silver_days, 0)," \
 	" coalesce(s.gold_days, 0), s.closed_day - date '1970-01-01'," \
 	" f.did IS NOT NULL, w, o.numbers, v.numbers," \
 	" a.good || ' ' || a.bad, sum(length(v.numbers)) OVER" \
-	"  (ORDER BY p.did, p.task, p.canonical) - length(v.numbers) AS bytes" \
+	"  (ORDER BY p.pair, p.did, p.task, p.canonical)" \
+	" - length(v.numbers) AS bytes" \
 	" FROM w, p LEFT JOIN LATERAL (SELECT * FROM assay.score x" \
 	"  WHERE " OF("x", "p") " LIMIT 1) s ON true" \
 	" LEFT JOIN failed f ON " OF("f", "p") \
 	" LEFT JOIN LATERAL (SELECT * FROM assay.audit_evidence x" \
-	"  WHERE " OF("x", "p") " LIMIT 1) a ON true" \
+	"  WHERE x.pair = p.pair LIMIT 1) a ON true" \
 	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' '," \
 	"  delivered, failed, fast, slow), ' ') AS numbers" \
-	"  FROM assay.outcome_evidence x WHERE " OF("x", "p") ") o ON true" \
+	"  FROM assay.outcome_evidence x WHERE x.pair = p.pair) o ON true" \
 	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' '," \
 	"  good, bad, coalesce(weight, -1)), ' ') AS numbers" \
-	"  FROM assay.verdict_evidence x WHERE " OF("x", "p") ") v ON true)" \
+	"  FROM assay.verdict_evidence x WHERE x.pair = p.pair) v ON true)" \
 	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
 
 const struct pg_statement reputation_statements[] = {
@@ -66,22 +67,22 @@ const struct pg_statement reputation_statements[] = {
 	" (ARRAY(SELECT ctid FROM assay.outcome_new"
 	"  WHERE minute < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
 	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
-	" days AS (SELECT " PAIR ", bucket, assay.utc_day(minute) AS day,"
+	" days AS (SELECT pair, bucket, assay.utc_day(minute) AS day,"
 	" sum(delivered) AS delivered, sum(failed) AS failed,"
 	" sum(fast) AS fast, sum(slow) AS slow FROM taken"
-	" GROUP BY 1, 2, 3, 4, 5),"
+	" GROUP BY 1, 2, 3),"
 	" weights AS MATERIALIZED (SELECT day, assay.evidence_weight(day) AS w"
 	"  FROM (SELECT DISTINCT day FROM days) d),"
-	" summed AS (SELECT " PAIR ", bucket, sum(delivered * w) AS delivered,"
+	" summed AS (SELECT pair, bucket, sum(delivered * w) AS delivered,"
 	" sum(failed * w) AS failed, sum(fast * w) AS fast,"
 	" sum(slow * w) AS slow FROM days JOIN weights USING (day)"
-	" GROUP BY 1, 2, 3, 4),"
+	" GROUP BY 1, 2),"
 	" added AS (INSERT INTO assay.outcome_evidence AS e"
-	" SELECT * FROM summed ON CONFLICT (" PAIR ", bucket) DO UPDATE SET"
+	" SELECT * FROM summed ON CONFLICT (pair, bucket) DO UPDATE SET"
 	" delivered = e.delivered + excluded.delivered,"
 	" failed = e.failed + excluded.failed, fast = e.fast + excluded.fast,"
 	" slow = e.slow + excluded.slow),"
-	" due AS (INSERT INTO assay.score_due SELECT DISTINCT " PAIR
+	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
 	" FROM summed ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_VERDICTS] = {"fold_verdicts",
@@ -89,16 +90,17 @@ const struct pg_statement reputation_statements[] = {
 	" (ARRAY(SELECT ctid FROM assay.verdict_new"
 	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
 	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
-	" summed AS (SELECT " PAIR ", account_id,"
+	" summed AS (SELECT pair, account_id,"
 	" sum(good * assay.evidence_weight(assay.utc_day(at))) AS good,"
 	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad"
-	" FROM taken GROUP BY 1, 2, 3, 4),"
+	" FROM taken GROUP BY 1, 2),"
 	" added AS (INSERT INTO assay.verdict_evidence AS e SELECT s.*,"
-	" (SELECT r.weight FROM assay.rater_weight r WHERE r.task = s.task"
-	"  AND r.canonical = s.canonical AND r.account_id = s.account_id)"
-	" FROM summed s ON CONFLICT (" PAIR ", account_id) DO UPDATE"
+	" (SELECT r.weight FROM assay.rater_weight r, assay.pair p"
+	"  WHERE p.id = s.pair AND r.task = p.task"
+	"  AND r.canonical = p.canonical AND r.account_id = s.account_id)"
+	" FROM summed s ON CONFLICT (pair, account_id) DO UPDATE"
 	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
-	" due AS (INSERT INTO assay.score_due SELECT DISTINCT " PAIR
+	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
 	" FROM summed ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_AUDITS] = {"fold_audits",
@@ -106,55 +108,57 @@ const struct pg_statement reputation_statements[] = {
 	" (ARRAY(SELECT ctid FROM assay.audit_new"
 	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
 	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
-	" summed AS (SELECT " PAIR ","
+	" summed AS (SELECT pair,"
 	" sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int) AS good,"
 	" sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)"
-	"  AS bad FROM taken GROUP BY 1, 2, 3),"
+	"  AS bad FROM taken GROUP BY 1),"
 	" added AS (INSERT INTO assay.audit_evidence AS e SELECT * FROM summed"
-	" ON CONFLICT (" PAIR ") DO UPDATE"
+	" ON CONFLICT (pair) DO UPDATE"
 	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
-	" due AS (INSERT INTO assay.score_due SELECT " PAIR
+	" due AS (INSERT INTO assay.score_due SELECT pair"
 	" FROM summed ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_DUE] = {"due",
-	"WITH p AS MATERIALIZED (SELECT " PAIR " FROM assay.score_due"
-	" ORDER BY " PAIR " LIMIT $2::bigint), " WEIGHT "," EVIDENCE, 3},
-[DB_UNCLOSED] = {"unclosed",
-	"WITH p AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
-	" WHERE closed_day IS NULL OR closed_day < $1::date"
-	" ORDER BY closed_day NULLS FIRST LIMIT $2::bigint), "
+	"WITH p AS MATERIALIZED (SELECT pair, " PAIR " FROM assay.score_due"
+	" JOIN assay.pair ON id = pair ORDER BY pair LIMIT $2::bigint), "
 	WEIGHT "," EVIDENCE, 3},
-/* $11 is the day where these are its closings, else null. */
+[DB_UNCLOSED] = {"unclosed",
+	"WITH s AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
+	" WHERE closed_day IS NULL OR closed_day < $1::date"
+	" ORDER BY closed_day NULLS FIRST LIMIT $2::bigint),"
+	" p AS MATERIALIZED (SELECT (SELECT id FROM assay.pair x WHERE "
+	OF("x", "s") ") AS pair, " PAIR " FROM s), " WEIGHT "," EVIDENCE, 3},
+/* $12 is the day where these are its closings, else null. */
 [DB_WRITE] = {"write",
 	"WITH t AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[],"
 	" $3::text[], $4::assay.tier[], $5::float8[], $6::float8[],"
-	" $7::jsonb[], $8::integer[], $9::integer[], $10::integer[])"
-	" AS t(" PAIR ", tier, score, samples, parts, silver, gold, closed)),"
+	" $7::jsonb[], $8::integer[], $9::integer[], $10::integer[],"
+	" $11::integer[]) AS t(" PAIR ", tier, score, samples, parts, silver,"
+	" gold, closed, pair)),"
 	" kept AS (INSERT INTO assay.score AS s (" PAIR ", tier, score,"
 	" sample_size, parts, silver_days, gold_days, closed_day, updated_at)"
 	" SELECT " PAIR ", tier, score, samples, parts, silver, gold,"
-	" date '1970-01-01' + closed, " TIME("$13::bigint")
+	" date '1970-01-01' + closed, " TIME("$14::bigint")
 	" FROM t ORDER BY 1, 2, 3 ON CONFLICT (" PAIR ") DO UPDATE SET"
 	" tier = excluded.tier, score = excluded.score,"
 	" sample_size = excluded.sample_size, parts = excluded.parts,"
 	" silver_days = excluded.silver_days, gold_days = excluded.gold_days,"
 	" closed_day = excluded.closed_day, updated_at = excluded.updated_at),"
 	" days AS (INSERT INTO assay.score_day SELECT " PAIR ", "
-	MIDNIGHT("$11::date") ", score, samples, parts, $12::boolean FROM t"
-	" WHERE $11::date IS NOT NULL ON CONFLICT DO NOTHING),"
+	MIDNIGHT("$12::date") ", score, samples, parts, $13::boolean FROM t"
+	" WHERE $12::date IS NOT NULL ON CONFLICT DO NOTHING),"
 	" changed AS (INSERT INTO assay.tier_change SELECT " PAIR ", "
-	TIME("$13::bigint") ", was, now, reason, score, evidence"
-	" FROM unnest($14::integer[], $15::assay.tier[], $16::assay.tier[],"
-	" $17::text[]) AS c(place, was, now, reason),"
+	TIME("$14::bigint") ", was, now, reason, score, evidence"
+	" FROM unnest($15::integer[], $16::assay.tier[], $17::assay.tier[],"
+	" $18::text[]) AS c(place, was, now, reason),"
 	" LATERAL (SELECT " PAIR ", score, parts AS evidence FROM"
 	" unnest(($1::text[])[place:place], ($2::text[])[place:place],"
 	" ($3::text[])[place:place], ($5::float8[])[place:place],"
 	" ($7::jsonb[])[place:place]) AS x(" PAIR ", score, parts)) AS x"
 	" ON CONFLICT DO NOTHING RETURNING 1),"
 	" done AS (DELETE FROM assay.score_due d USING t"
-	" WHERE $11::date IS NULL AND d.did = t.did AND d.task = t.task"
-	" AND d.canonical = t.canonical)"
-	" SELECT count(*) FROM changed", 17},
+	" WHERE $12::date IS NULL AND d.pair = t.pair)"
+	" SELECT count(*) FROM changed", 18},
 [DB_IS_EXCUSED] = {"is_excused",
 	"SELECT coalesce(sum(upper(r) - lower(r)), interval '0')"
 	" >= interval '1 hour' FROM unnest((SELECT range_agg(tstzrange("
@@ -177,19 +181,18 @@ const struct pg_statement reputation_statements[] = {
 	" ON CONFLICT DO NOTHING", 1},
 /* Each rater's verdicts in all, and its most rated providers of a market. */
 [DB_WEIGH_BEGIN] = {"weigh_begin",
-	"WITH " WEIGHT ", v AS (SELECT " PAIR ", account_id,"
-	" sum(good) AS good, sum(bad) AS bad FROM assay.verdict_evidence"
-	" GROUP BY 1, 2, 3, 4 HAVING sum(good) + sum(bad) >"
-	"  (SELECT w FROM w)),"
-	" markets AS (SELECT task, canonical, count(DISTINCT did) AS providers"
+	"WITH " WEIGHT ", v AS MATERIALIZED (SELECT id, task, canonical,"
+	" account_id, good, bad FROM assay.verdict_evidence"
+	" JOIN assay.pair ON id = pair WHERE good + bad > (SELECT w FROM w)),"
+	" markets AS (SELECT task, canonical, count(DISTINCT id) AS providers"
 	" FROM v GROUP BY 1, 2),"
 	" totals AS (SELECT account_id, (sum(good) / min(100 * w))::float8 AS good,"
 	" (sum(bad) / min(100 * w))::float8 AS bad FROM v, w GROUP BY 1),"
-	" ranked AS (SELECT task, canonical, account_id, did, row_number()"
+	" ranked AS (SELECT task, canonical, account_id, id, row_number()"
 	" OVER (PARTITION BY task, canonical, account_id"
-	"  ORDER BY good + bad DESC, did) AS place FROM v),"
-	" sets AS (SELECT task, canonical, account_id, array_agg(did ORDER BY"
-	" did) AS favourites FROM ranked WHERE place <= 3 GROUP BY 1, 2, 3),"
+	"  ORDER BY good + bad DESC, id) AS place FROM v),"
+	" sets AS (SELECT task, canonical, account_id, array_agg(id ORDER BY"
+	" id) AS favourites FROM ranked WHERE place <= 3 GROUP BY 1, 2, 3),"
 	" sized AS (SELECT *, count(*) OVER (PARTITION BY task, canonical,"
 	" favourites) AS same, count(*) OVER (PARTITION BY task, canonical,"
 	" cardinality(favourites)) AS raters FROM sets),"
@@ -217,11 +220,11 @@ const struct pg_statement reputation_statements[] = {
 /* To where they are read; those no longer weighed too. */
 [DB_WEIGH_END] = {"weigh_end",
 	"UPDATE assay.verdict_evidence v SET weight = x.weight FROM"
-	" (SELECT v.did, task, canonical, account_id, r.weight"
-	"  FROM assay.verdict_evidence v"
+	" (SELECT pair, account_id, r.weight"
+	"  FROM assay.verdict_evidence v JOIN assay.pair ON id = pair"
 	"  LEFT JOIN assay.rater_weight r USING (task, canonical, account_id)"
 	"  WHERE v.weight IS DISTINCT FROM r.weight) x"
-	" WHERE " OF("v", "x") " AND v.account_id = x.account_id", 0},
+	" WHERE v.pair = x.pair AND v.account_id = x.account_id", 0},
 [DB_SPEED] = {"speed",
 	"WITH one AS (SELECT r.task, r.canonical, r.quantization, a.did,"
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY a.first_byte_us) AS fb,"
@@ -244,8 +247,8 @@ const struct pg_statement reputation_statements[] = {
 	"INSERT INTO assay.day_close VALUES ($1::date, "
 	TIME("$2::bigint") ", $3::boolean) ON CONFLICT DO NOTHING", 3},
 [DB_ALL_DUE] = {"all_due",
-	"INSERT INTO assay.score_due SELECT " PAIR " FROM assay.score"
-	" ON CONFLICT DO NOTHING", 0},
+	"INSERT INTO assay.score_due SELECT id FROM assay.score"
+	" JOIN assay.pair USING (" PAIR ") ON CONFLICT DO NOTHING", 0},
 [DB_PARTITIONS] = {"partitions",
 	"SELECT sum(assay.partition_ensure($1::date + d)),"
 	" assay.partition_drop_old(assay.utc_day(now()))"

@@ -14,6 +14,7 @@ enum {
 	DID,
 	TASK,
 	CANONICAL,
+	PAIR,
 	TIER,
 	SILVER_DAYS,
 	GOLD_DAYS,
@@ -32,11 +33,14 @@ struct change {
 	enum tier_reason reason;
 };
 
+/* What is written of each pair. */
+enum { COLUMNS = 11 };
+
 struct batch {
 	const struct scorer_moment *moment;
 	struct arena *arena;
 	size_t pairs;
-	const char **columns[10];
+	const char **columns[COLUMNS];
 	size_t changes;
 	const char **changed[4];
 };
@@ -252,7 +256,7 @@ number(struct arena *a, double x)
 }
 
 static void
-judge_pair(struct batch *b, struct pair *p, const char *const names[3])
+judge_pair(struct batch *b, struct pair *p, const char *const names[4])
 {
 	struct evidence streams[STREAMS] = {
 	    [STREAM_DELIVERY] = score_shares(p->delivery, p->buckets),
@@ -275,14 +279,16 @@ judge_pair(struct batch *b, struct pair *p, const char *const names[3])
 	b->columns[8][i] = pg_int(b->arena, p->tier.days[STANDING_GOLD]);
 	b->columns[9][i] =
 	    p->tier.has_closed ? pg_int(b->arena, p->tier.closed) : NULL;
+	b->columns[10][i] = arena_string(b->arena, names[3]);
 	b->pairs++;
 }
 
 static void
 judge_row(struct batch *b, const struct pg_rows *rows, int row)
 {
-	const char *names[3] = {pg_text(rows, row, DID),
-	    pg_text(rows, row, TASK), pg_text(rows, row, CANONICAL)};
+	const char *names[4] = {pg_text(rows, row, DID),
+	    pg_text(rows, row, TASK), pg_text(rows, row, CANONICAL),
+	    pg_is_null(rows, row, PAIR) ? NULL : pg_text(rows, row, PAIR)};
 	struct pair p = {0};
 
 	read_pair(&p, rows, row);
@@ -299,21 +305,21 @@ scorer_judge(const struct pg_rows *rows, const struct scorer_moment *m,
 	size_t most = (size_t)pg_count(rows) + 1;
 	struct batch b = {.moment = m, .arena = a};
 
-	for (size_t i = 0; i < 10; i++)
+	for (size_t i = 0; i < COLUMNS; i++)
 		b.columns[i] = mem_array(most, sizeof(char *));
 	for (size_t i = 0; i < 4; i++)
 		b.changed[i] = mem_array(2 * most, sizeof(char *));
 	for (int i = 0; i < pg_count(rows); i++)
 		judge_row(&b, rows, i);
-	for (size_t i = 0; i < 10; i++) {
+	for (size_t i = 0; i < COLUMNS; i++) {
 		params[i] = pg_array(a, b.columns[i], b.pairs);
 		mem_free(b.columns[i]);
 	}
-	params[10] = m->is_closing ? scorer_day(m->day, a) : NULL;
-	params[11] = m->is_excused ? "t" : "f";
-	params[12] = pg_int(a, m->now_ms);
+	params[11] = m->is_closing ? scorer_day(m->day, a) : NULL;
+	params[12] = m->is_excused ? "t" : "f";
+	params[13] = pg_int(a, m->now_ms);
 	for (size_t i = 0; i < 4; i++) {
-		params[13 + i] = pg_array(a, b.changed[i], b.changes);
+		params[14 + i] = pg_array(a, b.changed[i], b.changes);
 		mem_free(b.changed[i]);
 	}
 	return b.pairs;

@@ -260,13 +260,12 @@ insert into assay.model (canonical) select 'family:model-' || i
   from generate_series(0, ${MODELS - 1}) i;
 insert into assay.model_task select 'family:model-' || i, 'chat'
   from generate_series(0, ${MODELS - 1}) i;
-create table bench.pair as select n, 'did:assay:zDn'
+insert into assay.pair (did, task, canonical) select 'did:assay:zDn'
     || left(encode(sha256((n / ${MODELS})::text::bytea), 'hex'), 46) as did,
     'chat'::text as task, 'family:model-' || n % ${MODELS} as canonical
   from generate_series(0, ${pairs - 1}) n;
-alter table bench.pair add primary key (n);
 insert into assay.device (did, workspace_id, public_jwk)
-  select distinct did, md5('w0')::uuid, '{}'::jsonb from bench.pair;
+  select distinct did, md5('w0')::uuid, '{}'::jsonb from assay.pair;
 reset session_replication_role;
 create table bench.account as select n, md5('a' || n)::uuid as id,
     assay.buyer_bucket(md5('a' || n)::uuid) as bucket
@@ -280,7 +279,7 @@ select assay.partition_ensure(assay.utc_day(now()) - d)
 analyze;`;
 
 const picked = ({ pairs }, rows) => `select
-    floor(${pairs} * power(random(), 2))::int as pair,
+    1 + floor(${pairs} * power(random(), 2))::int as pair,
     floor(30 * power(random(), 2))::int as regular,
     random() as luck, random() as other, i
   from generate_series(1, ${rows}) i`;
@@ -290,7 +289,7 @@ const account = ({ pairs }) =>
 // A day's rows go into a table of its own, emptied in the same transaction, so
 // that Postgres writes them once; indexes follow, then it becomes a partition.
 const TABLES = {
-	outcome_minute: { column: "minute", indexes: ["create index on $ (did)"] },
+	outcome_minute: { column: "minute", indexes: ["create index on $ (pair)"] },
 	feedback: { column: "request_at", indexes: [
 		"alter table $ add primary key (request_id, request_at)",
 		"create index on $ (id)",
@@ -319,13 +318,12 @@ ${TABLES[table].indexes.map((sql) =>
 commit;`;
 
 const outcomes = (o, day, rows) => filled("outcome_minute", day, `
-  select p.did, p.task, p.canonical, a.bucket,
-         timestamptz '${day.date}T00:00Z'
-           + floor(x.other * 1440) * interval '1 minute',
+  select timestamptz '${day.date}T00:00Z'
+           + floor(x.other * 1440) * interval '1 minute', x.pair,
          (x.luck < .98)::int, (x.luck >= .98)::int,
-         (x.luck < .9)::int, (x.luck >= .9 and x.luck < .98)::int, 0
+         (x.luck < .9)::int, (x.luck >= .9 and x.luck < .98)::int, 0,
+         a.bucket
     from (${picked(o, rows)}) x
-    join bench.pair p on p.n = x.pair
     join bench.account a on a.n = ${account(o)}`);
 
 const feedback = (o, day, rows) => filled("feedback", day, `
@@ -337,7 +335,7 @@ const feedback = (o, day, rows) => filled("feedback", day, `
             + x.other * interval '23 hours' as at,
             floor(100 * sqrt(x.luck))::smallint as q
           from (${picked(o, rows)}) x) x
-    join bench.pair p on p.n = x.pair
+    join assay.pair p on p.id = x.pair
     join bench.account a on a.n = ${account(o)}`);
 
 // Requests as the gateway writes them, with their attempts, and feedback on a
@@ -347,7 +345,7 @@ select setseed(${seed});
 create temp table fresh as select gen_random_uuid() as id,
     now() - x.other * interval '1 minute' as at, p.did, p.task, p.canonical,
     a.id as account, x.luck from (${picked(o, rows)}) x
-  join bench.pair p on p.n = x.pair
+  join assay.pair p on p.id = x.pair
   join bench.account a on a.n = ${account(o)};
 begin;
 insert into assay.request (id, created_at, account_id, workspace_id, endpoint,

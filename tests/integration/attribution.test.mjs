@@ -64,7 +64,7 @@ async function midStream(model, runtime, more) {
 async function counted(model) {
 	const [[delivered, failed, neither]] = await assay.postgres.query(
 		"select coalesce(sum(delivered), 0), coalesce(sum(failed), 0),"
-		+ " coalesce(sum(not_counted), 0) from assay.outcome_minute"
+		+ " coalesce(sum(not_counted), 0) from operator.outcome_minute"
 		+ ` where canonical = '${model}'`);
 	return { delivered: Number(delivered), failed: Number(failed),
 		neither: Number(neither) };

@@ -93,7 +93,8 @@ async function found(did) {
 async function raise(dids) {
 	for (const did of dids) {
 		await assay.postgres.query("insert into assay.outcome_new select"
-			+ ` '${did}', 'chat', '${MODEL}', b, now(), 50, 0, 0, 0, 0`
+			+ ` now(), assay.pair_of('${did}', 'chat', '${MODEL}'), 50,`
+			+ " 0, 0, 0, 0, b"
 			+ " from generate_series(0, 20) b");
 	}
 	for (const did of dids) await until("a score", () => tierOf(did), SOME);

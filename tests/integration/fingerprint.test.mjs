@@ -159,7 +159,8 @@ describe("the daemon", () => {
 				"unknown_hash"]);
 		}
 		assert.equal(await assay.postgres.value("select count(*) from"
-			+ ` assay.score_due where did = '${daemon.did}'`), "1");
+			+ " assay.score_due join assay.pair on id = pair"
+			+ ` where did = '${daemon.did}'`), "1");
 	});
 });
 

@@ -250,8 +250,9 @@ describe("assay-reputation", () => {
 			const program = await reputation({ now: day(n),
 				"close.grace": "0s" });
 			await assay.postgres.query("insert into assay.outcome_new select"
-				+ ` '${provider.did}', 'chat', '${MODEL}', b, '${day(n)}'::`
-				+ "timestamptz - interval '1 hour', 50, 0, 0, 0, 0"
+				+ ` timestamptz '${day(n)}' - interval '1 hour',`
+				+ ` assay.pair_of('${provider.did}', 'chat', '${MODEL}'),`
+				+ " 50, 0, 0, 0, 0, b"
 				+ " from generate_series(0, 20) b");
 			await until(`day ${n} to be counted`, async () =>
 				await lag() === "0" && await assay.postgres.value(
@@ -275,7 +276,8 @@ describe("assay-reputation", () => {
 		await assay.postgres.query("insert into assay.audit_result values"
 			+ ` ('${provider.did}', 'chat', '${MODEL}', now(), 'fingerprint',`
 			+ " false, 'test'); insert into assay.score_due values"
-			+ ` ('${provider.did}', 'chat', '${MODEL}') on conflict do nothing`);
+			+ ` (assay.pair_of('${provider.did}', 'chat', '${MODEL}'))`
+			+ " on conflict do nothing");
 		await reputation();
 		await until("bronze to be refused", async () =>
 			(await assay.chat(key, MODEL, strict)).code

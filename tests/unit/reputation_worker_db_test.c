@@ -353,8 +353,9 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 	    " ('did:assay:z9', '11111111-1111-7111-8111-000000000001', '{}');"
 	    "INSERT INTO assay.platform_downtime VALUES"
 	    " ('2026-11-15T10:00Z', '2026-11-15T11:00Z', 'test');"
-	    "INSERT INTO assay.outcome_new SELECT 'did:assay:z9', 'chat',"
-	    " 'test:m', b, '2026-11-12T13:00Z', 100, 0, 0, 0, 0"
+	    "INSERT INTO assay.outcome_new SELECT '2026-11-12T13:00Z',"
+	    " assay.pair_of('did:assay:z9', 'chat', 'test:m'), 100, 0, 0, 0,"
+	    " 0, b"
 	    " FROM generate_series(0, 20) b;"));
 	for (int day = 0; day <= 8; day++)
 		tick(NOON + 7200000 + day * DAY_MS, 500);
@@ -374,8 +375,8 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 	/* What buyers say holds the score under 65, by less than words alone
 	 * have to: voices of 240 new accounts for, of 100 against. */
 	assert_true(migrated_run(server.conninfo,
-	    "INSERT INTO assay.verdict_new SELECT 'did:assay:z9', 'chat',"
-	    " 'test:m', ('44444444-4444-7444-8444-' || lpad(i::text, 12,"
+	    "INSERT INTO assay.verdict_new SELECT"
+	    " assay.pair_of('did:assay:z9', 'chat', 'test:m'), ('44444444-4444-7444-8444-' || lpad(i::text, 12,"
 	    " '0'))::uuid, '2026-11-20T13:00Z', 100 * (i <= 240)::int,"
 	    " 100 * (i > 240)::int FROM generate_series(1, 340) i"));
 	tick(NOON + 7200000 + 8 * DAY_MS + 2000, 500);
@@ -390,8 +391,8 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 	assert_true(migrated_run(server.conninfo,
 	    "INSERT INTO assay.audit_result VALUES ('did:assay:z9', 'chat',"
 	    " 'test:m', '2026-11-20T13:00Z', 'fingerprint', false, 'x');"
-	    "INSERT INTO assay.score_due VALUES ('did:assay:z9', 'chat',"
-	    " 'test:m')"));
+	    "INSERT INTO assay.score_due VALUES"
+	    " (assay.pair_of('did:assay:z9', 'chat', 'test:m'))"));
 	tick(NOON + 7200000 + 8 * DAY_MS + 5000, 500);
 	assert_string_equal(
 	    migrated_value(server.conninfo,
@@ -502,8 +503,9 @@ an_audit_fails_though_our_clock_is_behind(void **state)
 	assert_true(migrated_run(super,
 	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
 	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);"
-	    "INSERT INTO assay.outcome_new SELECT 'did:assay:z1', 'chat',"
-	    " 'test:m', b, '2026-11-12T11:00Z', 100, 0, 0, 0, 0"
+	    "INSERT INTO assay.outcome_new SELECT '2026-11-12T11:00Z',"
+	    " assay.pair_of('did:assay:z1', 'chat', 'test:m'), 100, 0, 0, 0,"
+	    " 0, b"
 	    " FROM generate_series(0, 20) b;"
 	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
 	    " 'test:m', '2026-11-12T12:00:01Z', 'fingerprint', false, 'x')"));
