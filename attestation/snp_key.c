@@ -259,7 +259,8 @@ snp_leaf_peek(struct bytes leaf, enum snp_key_kind *kind,
 	return read;
 }
 
-/* AMD's list is by the ARK and names issuers; a leaf on it counts as well. */
+/* AMD's list is by the ARK and names issuers; a leaf on it counts as well, and
+ * so does the root. */
 static bool
 check_list(struct snp_key *k, struct bytes list, EVP_PKEY *root_key,
     bool wanted, struct verdict *v)
@@ -285,7 +286,8 @@ check_list(struct snp_key *k, struct bytes list, EVP_PKEY *root_key,
 		"snp.crl", SOURCE_VERIFIER, &f) &&
 	    verdict_check(v,
 		!cert_is_listed(crl, &k->issuer) &&
-		    !cert_is_listed(crl, &k->leaf),
+		    !cert_is_listed(crl, &k->leaf) &&
+		    !cert_is_listed(crl, &k->root),
 		revoked);
 	k->has_list = held;
 	X509_CRL_free(crl);

@@ -189,11 +189,15 @@ verify_lists(
 	return true;
 }
 
-/* The root list speaks about everything that the root signed. */
+/* The root list speaks about everything that the root signed, itself too: a
+ * root that lists itself has been given up. */
 static bool
 verify_unrevoked(struct tdx_collateral *c, struct verdict *v)
 {
-	return verdict_need(v,
+	return verdict_need(v, !cert_list_has(&c->root_crl, &c->root),
+		   (struct check){"tdx.root_revoked", SOURCE_VERIFIER,
+		       CODE_REVOKED, NULL, NULL}) &&
+	       verdict_need(v,
 		   !cert_list_has(&c->root_crl, &c->tcb_signing) &&
 		       !cert_list_has(&c->root_crl, &c->qe_signing),
 		   (struct check){"tdx.tcb_signing_revoked", SOURCE_VERIFIER,

@@ -510,6 +510,8 @@ test_list(void **state)
 	refused(judge(m), VERDICT_FAILED, CODE_REVOKED, "snp.revoked");
 	m->crl = forge_list(m->a, &m->ark, 7, FORGE_NOW + FORGE_DAY);
 	refused(judge(m), VERDICT_FAILED, CODE_REVOKED, "snp.revoked");
+	m->crl = forge_list(m->a, &m->ark, 1, FORGE_NOW + FORGE_DAY);
+	refused(judge(m), VERDICT_FAILED, CODE_REVOKED, "snp.revoked");
 	m->crl = forge_list(m->a, &m->ark, 0, FORGE_NOW - 1);
 	refused(judge(m), VERDICT_ERROR, CODE_STALE, "snp.crl_time");
 	m->crl = forge_list(m->a, &m->ask, 0, FORGE_NOW + FORGE_DAY);

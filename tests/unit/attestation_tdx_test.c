@@ -186,6 +186,10 @@ test_certificates(void **state)
 	t->root_crl = forge_list(t->a, &t->root, 12, FORGE_NOW + FORGE_DAY);
 	refused(judge_at(t, quote, NULL, FORGE_NOW_MS), VERDICT_ERROR,
 	    CODE_REVOKED, "tdx.tcb_signing_revoked");
+	/* A root that lists itself has been given up. */
+	t->root_crl = forge_list(t->a, &t->root, 11, FORGE_NOW + FORGE_DAY);
+	refused(judge_at(t, quote, NULL, FORGE_NOW_MS), VERDICT_ERROR,
+	    CODE_REVOKED, "tdx.root_revoked");
 }
 
 static void
