@@ -205,12 +205,20 @@ is_polite(enum fault_kind kind)
 	       kind == FAULT_OUTSIDE_WINDOW || kind == FAULT_OVERLOADED;
 }
 
+/* It is we who are overloaded, or cannot keep a signature: no provider is
+ * blamed, and another one would not help. */
+static bool
+is_ours(enum fault_kind kind)
+{
+	return kind == FAULT_OVERLOADED ||
+	       kind == FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE;
+}
+
 static bool
 may_retry(const struct exchange *x)
 {
-	/* Overloaded are we: another provider would not help. */
 	return x->relayed.end == RELAY_FAILED && x->query.allow_fallbacks &&
-	       x->relayed.fault.kind != FAULT_OVERLOADED &&
+	       !is_ours(x->relayed.fault.kind) &&
 	       x->attempt_count < TRIES_MAX &&
 	       (int64_t)x->attempt_count < x->house->settings->limits_tries &&
 	       left_ms(x) > 0;
@@ -221,7 +229,7 @@ suspect(struct exchange *x)
 {
 	struct path *p = presence_find(x->house->presence, x->route.session);
 
-	if (p != NULL && !is_polite(x->fault.kind))
+	if (p != NULL && !is_polite(x->fault.kind) && !is_ours(x->fault.kind))
 		path_suspect(p, &x->fault);
 }
 

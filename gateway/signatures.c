@@ -179,6 +179,10 @@ keep(struct job *j)
 	struct spool_counts c;
 
 	if (!spool_row(j->all, j)) {
+		if (j->fault.kind == FAULT_NONE)
+			fault_set(&j->fault,
+			    FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
+			    "its signature could not be kept");
 		tell(j);
 		return;
 	}

@@ -34,7 +34,8 @@ struct signature_order {
 			* is kept */
 };
 /* row: the signature, on its way to Postgres and lost by nothing any more; or
- * NULL and why there is none (SIGNATURE_INVALID, PROVIDER_UNREACHABLE).
+ * NULL and why there is none (SIGNATURE_INVALID, PROVIDER_UNREACHABLE), or
+ * none that is safe (UPSTREAM_DEPENDENCY_UNAVAILABLE: the spool took it not).
  * Cancelling only forgets the asker. fn NULL: nobody waits, and NULL is
  * returned. All of the order is copied. */
 typedef void signatures_answer(

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/codec.h"
 #include "base/spool.h"
@@ -326,6 +328,60 @@ test_keeps_why_there_is_none(void **state)
 	}
 }
 
+/* No file may grow: what a full disk is like. */
+static void
+limit_files(rlim_t most)
+{
+	struct rlimit l;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = most < l.rlim_max ? most : l.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* A signature that could not be kept is not handed on as if it were. */
+static void
+test_tells_none_that_it_cannot_keep(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	for (int is_sent = 0; is_sent < 2; is_sent++) {
+		begin(&s);
+		s.order.is_sent = is_sent == 1;
+		signatures_take(s.all, &s.order, on_answer, &s);
+		limit_files(0);
+		answer(&s, 200, GOOD);
+		assert_true(run_until(s.loop, is_answered, &s));
+		limit_files(RLIM_INFINITY);
+		assert_false(s.is_signed);
+		assert_int_equal(
+		    s.fault.kind, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE);
+		assert_string_equal(
+		    s.fault.why, "its signature could not be kept");
+		assert_int_equal(signatures_backlog(s.all), 0);
+		end(&s);
+	}
+}
+
+/* What is wrong with the provider's answer stays the reason. */
+static void
+test_keeps_the_reason_before_the_disk(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	signatures_take(s.all, &s.order, on_answer, &s);
+	limit_files(0);
+	answer(&s, 200, "{}");
+	assert_true(run_until(s.loop, is_answered, &s));
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(s.fault.kind, FAULT_SIGNATURE_INVALID);
+	end(&s);
+}
+
 /* Nothing reached the buyer: somebody else will answer, and sign. */
 static void
 test_keeps_nothing_of_what_was_not_sent(void **state)
@@ -364,6 +420,8 @@ main(void)
 	    cmocka_unit_test(test_keeps_before_it_tells),
 	    cmocka_unit_test(test_goes_on_without_its_asker),
 	    cmocka_unit_test(test_keeps_why_there_is_none),
+	    cmocka_unit_test(test_tells_none_that_it_cannot_keep),
+	    cmocka_unit_test(test_keeps_the_reason_before_the_disk),
 	    cmocka_unit_test(test_keeps_nothing_of_what_was_not_sent),
 	    cmocka_unit_test(test_end_of_the_worker_says_so),
 	};
