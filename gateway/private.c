@@ -214,13 +214,53 @@ private_add_fields(const struct exchange *x, struct http_fields *fs)
 	http_fields_add(fs, x->arena, "signature", p->signature);
 }
 
+/* What a buyer's socket has not taken yet: it outlives the exchange, and
+ * counts among what the worker holds. */
+struct untaken {
+	size_t *holding;
+	size_t counted;
+	struct evbuffer *held;
+};
+
+static void
+on_taken(const void *at, size_t len, void *arg)
+{
+	struct untaken *u = arg;
+
+	(void)at;
+	(void)len;
+	*u->holding -= u->counted;
+	evbuffer_free(u->held);
+	mem_free(u);
+}
+
+/* The same bytes, lent: they are counted until the last of them is gone. */
+static struct evbuffer *
+lend(struct exchange *x)
+{
+	struct untaken *u = mem_new(sizeof(*u));
+	struct evbuffer *out = evbuffer_new();
+
+	*u = (struct untaken){&x->house->holding, x->holding, x->held};
+	x->held = evbuffer_new();
+	x->holding = 0;
+	evbuffer_add_reference(out, evbuffer_pullup(u->held, -1),
+	    evbuffer_get_length(u->held), on_taken, u);
+	return out;
+}
+
 void
 private_answer(struct exchange *x)
 {
 	struct http_fields fields = x->relayed.fields;
+	struct evbuffer *body;
 
 	attempt_start(x, &fields);
 	client_start(x->client, x->relayed.status, &fields);
-	client_write(x->client, x->held);
+	if (evbuffer_get_length(x->held) > 0) {
+		body = lend(x);
+		client_write(x->client, body);
+		evbuffer_free(body);
+	}
 	client_end(x->client);
 }
