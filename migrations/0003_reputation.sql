@@ -249,7 +249,7 @@ CREATE TABLE assay.audit_new (
   agrees boolean NOT NULL
 );
 CREATE INDEX audit_new_at ON assay.audit_new (at);
-COMMENT ON TABLE assay.audit_new IS 'Audits that assay-reputation has not yet added to audit_evidence; normally nearly empty.';
+COMMENT ON TABLE assay.audit_new IS 'Audits that assay-reputation has not yet added to audit_evidence: normally those of the open day, so that no standing says which request was one.';
 COMMENT ON COLUMN assay.audit_new.pair IS 'As in audit_result.';
 COMMENT ON COLUMN assay.audit_new.at IS 'As in audit_result.';
 COMMENT ON COLUMN assay.audit_new.agrees IS 'As in audit_result.';
@@ -536,9 +536,16 @@ CREATE FUNCTION assay.count_audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
 BEGIN
   INSERT INTO assay.audit_new VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical), NEW.at, NEW.agrees);
+  -- Only what takes a tier is looked at before the day closes.
+  IF NOT NEW.agrees AND (NEW.kind = 'fingerprint' OR (
+       SELECT count(*) FROM assay.audit_result r
+        WHERE r.did = NEW.did AND r.task = NEW.task AND r.canonical = NEW.canonical AND r.kind = 'canary'
+          AND NOT r.agrees AND r.at > NEW.at - interval '24 hours') > 1) THEN
+    INSERT INTO assay.score_due VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical)) ON CONFLICT DO NOTHING;
+  END IF;
   RETURN NULL;
 END $$;
-COMMENT ON FUNCTION assay.count_audit() IS 'Trigger: notes what an audit adds to the evidence.';
+COMMENT ON FUNCTION assay.count_audit() IS 'Trigger: notes what an audit adds to the evidence when its day closes; a failed one asks for a score at once.';
 CREATE TRIGGER count_audit AFTER INSERT ON assay.audit_result
   FOR EACH ROW EXECUTE FUNCTION assay.count_audit();
 
@@ -581,7 +588,7 @@ BEGIN
   END IF;
   DELETE FROM assay.outcome_new WHERE minute < until;
   DELETE FROM assay.verdict_new WHERE at < until;
-  DELETE FROM assay.audit_new WHERE at < until;
+  DELETE FROM assay.audit_new;
   TRUNCATE assay.outcome_evidence, assay.verdict_evidence, assay.audit_evidence;
   -- Whether an answer was fast is judged when it is written, by the medians
   -- published then; the log says anew what was delivered.
@@ -619,7 +626,10 @@ BEGIN
   INSERT INTO assay.audit_evidence
     SELECT p.id, sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int),
            sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)
-      FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at < until GROUP BY 1;
+      FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at < today GROUP BY 1;
+  -- The open day's wait for its close, whether they had been added before or not.
+  INSERT INTO assay.audit_new SELECT p.id, at, agrees
+    FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at >= today;
   INSERT INTO assay.score_due
     SELECT id FROM assay.score JOIN assay.pair USING (did, task, canonical)
     UNION SELECT pair FROM assay.outcome_evidence
@@ -667,7 +677,8 @@ COMMENT ON VIEW operator.not_chosen IS 'Why was an offer considered and not chos
 
 CREATE VIEW operator.reputation_lag AS
   SELECT (SELECT count(*) FROM assay.outcome_new) AS outcomes_waiting,
-         (SELECT count(*) FROM assay.verdict_new) + (SELECT count(*) FROM assay.audit_new) AS verdicts_waiting,
+         (SELECT count(*) FROM assay.verdict_new) + (SELECT count(*) FROM assay.audit_new
+           WHERE at < (SELECT max(day) + 1 FROM assay.day_close)::timestamp AT TIME ZONE 'UTC') AS verdicts_waiting,
          (SELECT count(*) FROM assay.score_due) AS scores_due,
          (SELECT max(day) FROM assay.day_close) AS closed_through,
          (SELECT min(minute) FROM assay.outcome_new) AS oldest_outcome;

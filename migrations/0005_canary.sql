@@ -90,7 +90,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
 BEGIN
   IF agrees IS NOT NULL THEN
     INSERT INTO assay.audit_result VALUES (did, task, canonical, now(), 'canary', agrees, detail);
-    INSERT INTO assay.score_due VALUES (assay.pair_of(did, task, canonical)) ON CONFLICT DO NOTHING;
   END IF;
   INSERT INTO assay.canary_answer AS a VALUES (did, task, canonical, artifact, prompt, workspace, now(),
       CASE WHEN agrees IS DISTINCT FROM false THEN answer END, answer)

@@ -95,12 +95,14 @@ fold_one(struct ticker *t, enum reputation_statement which, int64_t day,
 	return ok;
 }
 
+/* Audits count from the close of their day on: a score that moved with each
+ * would tell the provider which request had been one. */
 static bool
-fold(struct ticker *t, int64_t day, struct fault *f)
+fold(struct ticker *t, int64_t day, bool is_closing, struct fault *f)
 {
 	return fold_one(t, DB_FOLD, day, f) &&
 	       fold_one(t, DB_FOLD_VERDICTS, day, f) &&
-	       fold_one(t, DB_FOLD_AUDITS, day, f);
+	       fold_one(t, DB_FOLD_AUDITS, is_closing ? day : day - 1, f);
 }
 
 /* ---------------------------------------------------------------- scoring */
@@ -201,7 +203,7 @@ close_pairs(struct ticker *t, int64_t day, int64_t now_ms, const char *text,
 {
 	struct scorer_moment m = {.now_ms = now_ms, .day = day};
 
-	if (!fold(t, day, f) || !score_all(t, &m, f) ||
+	if (!fold(t, day, true, f) || !score_all(t, &m, f) ||
 	    !act(t, DB_NOTE_DOWNTIME, &text, f) ||
 	    !ask_bool(t, DB_IS_EXCUSED, &text, is_excused, f))
 		return false;
@@ -404,7 +406,7 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 	if (!keep_partitions(t, now_ms, f) || !close_days(t, now_ms, &m.day, f))
 		return fail(t);
 	if (!t->counts.is_behind &&
-	    (!fold(t, m.day, f) || !score_all(t, &m, f)))
+	    (!fold(t, m.day, false, f) || !score_all(t, &m, f)))
 		return fail(t);
 	t->counts.ticks++;
 	t->counts.last_us = clock_mono_us() - began;

@@ -376,7 +376,8 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 	 * have to: voices of 240 new accounts for, of 100 against. */
 	assert_true(migrated_run(server.conninfo,
 	    "INSERT INTO assay.verdict_new SELECT"
-	    " assay.pair_of('did:assay:z9', 'chat', 'test:m'), ('44444444-4444-7444-8444-' || lpad(i::text, 12,"
+	    " assay.pair_of('did:assay:z9', 'chat', 'test:m'), "
+	    "('44444444-4444-7444-8444-' || lpad(i::text, 12,"
 	    " '0'))::uuid, '2026-11-20T13:00Z', 100 * (i <= 240)::int,"
 	    " 100 * (i > 240)::int FROM generate_series(1, 340) i"));
 	tick(NOON + 7200000 + 8 * DAY_MS + 2000, 500);
@@ -390,9 +391,7 @@ a_day_is_closed_once_and_a_run_makes_silver(void **state)
 	/* A fingerprint that no longer matches takes it at once. */
 	assert_true(migrated_run(server.conninfo,
 	    "INSERT INTO assay.audit_result VALUES ('did:assay:z9', 'chat',"
-	    " 'test:m', '2026-11-20T13:00Z', 'fingerprint', false, 'x');"
-	    "INSERT INTO assay.score_due VALUES"
-	    " (assay.pair_of('did:assay:z9', 'chat', 'test:m'))"));
+	    " 'test:m', '2026-11-20T13:00Z', 'fingerprint', false, 'x')"));
 	tick(NOON + 7200000 + 8 * DAY_MS + 5000, 500);
 	assert_string_equal(
 	    migrated_value(server.conninfo,
@@ -535,6 +534,95 @@ the_first_day_may_have_audits_alone(void **state)
 				" ORDER BY day) FROM assay.score_day",
 				a),
 	    "10 11");
+	move_back();
+	arena_free(&a);
+}
+
+/* Score, size and time of a score are what a provider polls. */
+static const char polled[] =
+    "SELECT coalesce(score::text, '-') || ' ' || sample_size || ' ' ||"
+    " coalesce((parts -> 'audit')::text, '-') || ' ' || updated_at"
+    " FROM assay.score WHERE did = 'did:assay:z1'";
+
+#define CANARY(at, agrees)                                                     \
+	"INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"       \
+	" 'test:m', '" at "', 'canary', " agrees ", '');"
+
+static void
+an_audit_shows_at_the_close_of_its_day(void **state)
+{
+	struct arena *a = arena_new();
+	const char *was, *seen;
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("polled", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
+	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);" CANARY(
+		"2026-11-11T12:00Z", "true")));
+	tick(NOON, 100);
+	was = migrated_value(super, polled, a);
+	assert_non_null(strstr(was, "\"good\""));
+	/* On the day itself nothing moves, for or against. */
+	assert_true(
+	    migrated_run(super, CANARY("2026-11-12T12:00:01Z", "true")
+				    CANARY("2026-11-12T12:00:02Z", "false")));
+	tick(NOON + 5000, 100);
+	assert_string_equal(migrated_value(super, polled, a), was);
+	assert_string_equal(migrated_value(super,
+				"SELECT verdicts_waiting || ' ' || scores_due"
+				" FROM operator.reputation_lag",
+				a),
+	    "0 0");
+	/* Nor where all is summed anew. */
+	recompute_at("log", NOON + 5000);
+	seen = migrated_value(super, polled, a);
+	assert_memory_equal(seen, was, strlen(was) - strlen("00:00:00+00"));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.audit_new", a),
+	    "2");
+	tick(NOON + DAY_MS, 100);
+	seen = migrated_value(super,
+	    "SELECT round((parts -> 'audit' ->> 'good')::numeric, 2) || ' ' ||"
+	    " round((parts -> 'audit' ->> 'bad')::numeric, 2)"
+	    " FROM assay.score_day WHERE day = '2026-11-12T00:00Z'",
+	    a);
+	assert_string_equal(seen, "1.91 1.00");
+	move_back();
+	arena_free(&a);
+}
+
+/* Two canaries that disagree take the tier at once, one does not. */
+static void
+a_failed_audit_waits_for_no_close(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("failed", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
+	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);" CANARY(
+		"2026-11-11T12:00Z", "true") CANARY("2026-11-11T12:30Z",
+		"false") CANARY("2026-11-12T11:00Z", "false")));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
+	    "1");
+	tick(NOON, 100);
+	assert_string_equal(
+	    migrated_value(
+		super, "SELECT tier || reason FROM assay.tier_change", a),
+	    "bronzeaudit_failed");
+	/* 24 hours and a second apart. */
+	assert_true(migrated_run(super,
+	    "UPDATE assay.score SET tier = 'silver', silver_days = 7;"
+	    "DELETE FROM assay.score_due;" CANARY(
+		"2026-11-13T11:00:01Z", "false")));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
+	    "0");
 	move_back();
 	arena_free(&a);
 }
@@ -682,6 +770,8 @@ main(void)
 	    cmocka_unit_test(a_wrong_clock_neither_leads_nor_drops),
 	    cmocka_unit_test(an_audit_fails_though_our_clock_is_behind),
 	    cmocka_unit_test(the_first_day_may_have_audits_alone),
+	    cmocka_unit_test(an_audit_shows_at_the_close_of_its_day),
+	    cmocka_unit_test(a_failed_audit_waits_for_no_close),
 	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
 	    cmocka_unit_test(a_day_waits_for_what_comes_once_postgres_is_back),
 	};
