@@ -54,6 +54,20 @@ list_clears(
 	    "certificate '%s' is on its issuer's revocation list", name);
 }
 
+/* The certificate below issuer i, and the root where it is the issuer: one that
+ * lists itself has been given up. */
+static bool
+list_clears_at(X509_CRL *list, const struct chain *c, size_t i,
+    const struct revocation *r, struct fault *f)
+{
+	X509 *issuer = c->at[i];
+	bool is_root = X509_NAME_cmp(X509_get_issuer_name(issuer),
+			   X509_get_subject_name(issuer)) == 0;
+
+	return list_clears(list, c->at[i - 1], r, f) &&
+	       (!is_root || list_clears(list, issuer, r, f));
+}
+
 /* What is known of each issuer's certificate, by the issuer's place. */
 struct inquiry {
 	const struct revocation *r;
@@ -85,8 +99,8 @@ list_stands(
 
 	if (!crl_verify(list, q->c->at[i], q->now_ms, &own, f))
 		return f->kind == FAULT_STALE && q->answered[i] &&
-		       list_clears(list, q->c->at[i - 1], q->r, f);
-	if (!list_clears(list, q->c->at[i - 1], q->r, f))
+		       list_clears_at(list, q->c, i, q->r, f);
+	if (!list_clears_at(list, q->c, i, q->r, f))
 		return false;
 	if (q->now_ms > end)
 		return list_too_old(q, i, "came", f);

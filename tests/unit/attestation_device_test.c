@@ -231,6 +231,10 @@ lists_are_as_old_as_signed(void **state)
 	s.policy.max_crl_age_s = 1;
 	s.items[0].body = forge_list_of(m->a, &m->device[ROOT], &w);
 	age_judge(m, &s, 0, 0, CODE_REVOKED, "nvidia.revocation");
+	/* So is a root that lists itself. */
+	w.serial = 10 + ROOT;
+	s.items[0].body = forge_list_of(m->a, &m->device[ROOT], &w);
+	age_judge(m, &s, 0, 0, CODE_REVOKED, "nvidia.revocation");
 	s.policy.revocation = false;
 	w.serial = 0;
 	s.items[0].body = forge_list_of(m->a, &m->device[ROOT], &w);

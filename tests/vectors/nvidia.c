@@ -116,17 +116,19 @@ single(struct vector *x, struct setup *s)
 }
 
 static bool
-decoded(
-    struct vector *x, const json_t *o, const char *member, struct bytes *out)
+decoded(struct vector *x, const json_t *o, const char *member,
+    struct verdict *v, struct bytes *out)
 {
 	const char *t = json_string_value(json_object_get(o, member));
 	uint8_t *at = arena_alloc(x->a, EVIDENCE_BYTES);
-	size_t len;
+	size_t len = 0;
+	bool ok =
+	    t != NULL && base64_decode(text_of(t), at, EVIDENCE_BYTES, &len);
 
-	if (t == NULL || !base64_decode(text_of(t), at, EVIDENCE_BYTES, &len))
-		return vector_fail(x, "%s is not base64", member);
 	*out = bytes_of(at, len);
-	return true;
+	return verdict_check(v, ok,
+	    (struct check){"nvidia.entry", SOURCE_PROVIDER, CODE_MALFORMED,
+		ok ? NULL : member, "base64"});
 }
 
 /* What an entry says of itself must be what its report says. */
@@ -157,20 +159,17 @@ kind_of(const json_t *o)
 							   : NVIDIA_GPU;
 }
 
-/* False where the case itself cannot be read; the verdict says the rest. */
-static bool
+static void
 entry_run(struct vector *x, const struct setup *s, const json_t *o,
     struct verdict *v, struct nvidia_device *d)
 {
 	struct bytes report, chain;
 
-	if (!decoded(x, o, "evidence", &report) ||
-	    !decoded(x, o, "certificate", &chain))
-		return false;
-	if (nvidia_device_judge(v, &s->rules, kind_of(o), report,
+	if (decoded(x, o, "evidence", v, &report) &&
+	    decoded(x, o, "certificate", v, &chain) &&
+	    nvidia_device_judge(v, &s->rules, kind_of(o), report,
 		(struct text){(const char *)chain.at, chain.len}, d))
 		entry_agrees(s, o, d, v);
-	return true;
 }
 
 /* The GPUs and the switches each as a set, and together where both are. */
@@ -221,8 +220,7 @@ set_run(struct vector *x, struct setup *s, const json_t *list)
 	verdict_init(&v, x->a, s->rules.now_ms);
 	for (i = 0; i < count && v.code == CODE_OK; i++) {
 		v.subject = arena_printf(x->a, "gpu %zu", i);
-		if (!entry_run(x, s, json_array_get(list, i), &v, &d[i]))
-			return false;
+		entry_run(x, s, json_array_get(list, i), &v, &d[i]);
 	}
 	v.subject = NULL;
 	if (v.code == CODE_OK)
