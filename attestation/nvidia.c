@@ -113,11 +113,43 @@ keep(const struct nvidia_rules *r, const uint8_t digest[32],
 	k->next = (k->next + 1) % NVIDIA_KEPT_MAX;
 }
 
+/* Each once; the oldest makes room. */
+static void
+learn_one(X509 **all, size_t count, size_t *next, X509 *one)
+{
+	for (size_t i = 0; i < count; i++)
+		if (all[i] != NULL && certificate_same(all[i], one))
+			return;
+	X509_free(all[*next]);
+	X509_up_ref(one);
+	all[*next] = one;
+	*next = (*next + 1) % count;
+}
+
+/* The chain is good, and its last is the root. */
+static void
+learn(struct nvidia_kept *k, const struct chain *c)
+{
+	if (k == NULL)
+		return;
+	if (c->count > 2)
+		learn_one(k->identities, NVIDIA_IDENTITIES_MAX,
+		    &k->next_identity, c->at[c->count - 2]);
+	for (size_t i = 1; i < c->count; i++)
+		if (ocsp_is_offered(c->at[i - 1]))
+			learn_one(k->asked, NVIDIA_KEPT_MAX, &k->next_asked,
+			    c->at[i]);
+}
+
 void
 nvidia_kept_clear(struct nvidia_kept *k)
 {
 	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++)
 		X509_free(k->at[i].leaf);
+	for (size_t i = 0; i < NVIDIA_IDENTITIES_MAX; i++)
+		X509_free(k->identities[i]);
+	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++)
+		X509_free(k->asked[i]);
 	memset(k, 0, sizeof(*k));
 }
 
@@ -158,6 +190,8 @@ chain_walked(struct verdict *v, const struct nvidia_rules *r,
 	bool ok = chain_walk(c, &rules, window, &f) &&
 		  chain_check_root(c, &rules, &f);
 
+	if (ok)
+		learn(r->kept, c);
 	return verdict_check_fault(
 		   v, ok, "nvidia.chain", SOURCE_HARDWARE, &f) &&
 	       revocation_judge(v, r, c, window);

@@ -26,7 +26,7 @@ const char *nvidia_mode_name(enum nvidia_mode m);
 /* Chains that were found good before, so that a device seen again costs one
  * signature. The caller's, zeroed to begin with, for one set of anchors; an
  * entry holds for these bytes of chain and lists, inside their window. */
-enum { NVIDIA_KEPT_MAX = 64 };
+enum { NVIDIA_KEPT_MAX = 64, NVIDIA_IDENTITIES_MAX = 16 };
 struct nvidia_kept {
 	struct {
 		uint8_t digest[32];
@@ -34,6 +34,13 @@ struct nvidia_kept {
 		X509 *leaf;
 	} at[NVIDIA_KEPT_MAX];
 	size_t next; /* the entry to overwrite */
+	/* Issuers that good chains have shown, whatever was then said of their
+	 * revocation: those right below the root, which issue lists, and those
+	 * about whose certificates a responder may be asked. For whoever takes
+	 * in such lists and answers. NULL: free. */
+	X509 *identities[NVIDIA_IDENTITIES_MAX];
+	X509 *asked[NVIDIA_KEPT_MAX];
+	size_t next_identity, next_asked;
 };
 void nvidia_kept_clear(struct nvidia_kept *k); /* frees what it holds */
 

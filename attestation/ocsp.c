@@ -190,7 +190,7 @@ digest_of(const ASN1_OBJECT *oid)
 }
 
 static bool
-is_about(const OCSP_SINGLERESP *one, X509 *certificate, X509 *issuer)
+is_about(const OCSP_SINGLERESP *one, const ASN1_INTEGER *serial, X509 *issuer)
 {
 	OCSP_CERTID *id = OCSP_CERTID_dup(OCSP_SINGLERESP_get0_id(one));
 	OCSP_CERTID *own = NULL;
@@ -201,7 +201,8 @@ is_about(const OCSP_SINGLERESP *one, X509 *certificate, X509 *issuer)
 	if (id != NULL && OCSP_id_get0_info(NULL, &oid, NULL, NULL, id) == 1)
 		md = digest_of(oid);
 	if (md != NULL)
-		own = OCSP_cert_to_id(md, certificate, issuer);
+		own = OCSP_cert_id_new(md, X509_get_subject_name(issuer),
+		    X509_get0_pubkey_bitstr(issuer), serial);
 	same = own != NULL && OCSP_id_cmp(own, id) == 0;
 	OCSP_CERTID_free(own);
 	OCSP_CERTID_free(id);
@@ -209,14 +210,14 @@ is_about(const OCSP_SINGLERESP *one, X509 *certificate, X509 *issuer)
 }
 
 static bool
-single_find(OCSP_BASICRESP *b, X509 *certificate, X509 *issuer,
+single_find(OCSP_BASICRESP *b, const ASN1_INTEGER *serial, X509 *issuer,
     OCSP_SINGLERESP **out, struct fault *f)
 {
 	*out = NULL;
 	for (int i = 0; i < OCSP_resp_count(b); i++) {
 		OCSP_SINGLERESP *one = OCSP_resp_get0(b, i);
 
-		if (!is_about(one, certificate, issuer))
+		if (!is_about(one, serial, issuer))
 			continue;
 		if (*out != NULL)
 			return fault_set(f, FAULT_CONFLICT,
@@ -321,7 +322,8 @@ ocsp_verify(struct bytes der, X509 *certificate, X509 *issuer,
 	if (!answer_read(der, &b, f))
 		return false;
 	ok = signer_check(b, issuer, r->now_ms, window, f) &&
-	     single_find(b, certificate, issuer, &one, f) &&
+	     single_find(
+		 b, X509_get0_serialNumber(certificate), issuer, &one, f) &&
 	     extensions_check(b, one, f) && single_read(b, one, &s, f) &&
 	     single_judge(&s, r, certificate, window, f);
 	OCSP_BASICRESP_free(b);
@@ -329,19 +331,24 @@ ocsp_verify(struct bytes der, X509 *certificate, X509 *issuer,
 }
 
 bool
-ocsp_peek(struct bytes der, int64_t *next_update_ms, struct fault *f)
+ocsp_peek(struct bytes der, struct ocsp_times *out, struct fault *f)
 {
 	OCSP_BASICRESP *b = NULL;
 	struct single s;
 	bool ok = true;
 
-	*next_update_ms = INT64_MAX;
+	*out = (struct ocsp_times){INT64_MAX, INT64_MAX, INT64_MAX};
 	if (!answer_read(der, &b, f))
 		return false;
 	for (int i = 0; ok && i < OCSP_resp_count(b); i++) {
 		ok = single_read(b, OCSP_resp_get0(b, i), &s, f);
-		if (ok && s.until < *next_update_ms)
-			*next_update_ms = s.until;
+		if (!ok)
+			break;
+		out->produced = s.produced;
+		if (s.from < out->this_update)
+			out->this_update = s.from;
+		if (s.until < out->next_update)
+			out->next_update = s.until;
 	}
 	OCSP_BASICRESP_free(b);
 	return ok;
@@ -423,6 +430,62 @@ question_read(const char *name, struct question *q)
 	       hex_part(text_of(at + 2 * (HASH_HEX + 1)), q->serial,
 		   sizeof(q->serial), &q->serial_len) &&
 	       q->serial_len > 0;
+}
+
+/* Whether that issuer is the one that the name speaks of. */
+static bool
+question_is_to(
+    const struct question *q, const ASN1_INTEGER *serial, X509 *issuer)
+{
+	OCSP_CERTID *id =
+	    OCSP_cert_id_new(EVP_sha384(), X509_get_subject_name(issuer),
+		X509_get0_pubkey_bitstr(issuer), serial);
+	ASN1_OCTET_STRING *name, *key;
+	bool same = id != NULL &&
+		    OCSP_id_get0_info(&name, NULL, &key, NULL, id) == 1 &&
+		    memcmp(ASN1_STRING_get0_data(name), q->name, HASH) == 0 &&
+		    memcmp(ASN1_STRING_get0_data(key), q->key, HASH) == 0;
+
+	OCSP_CERTID_free(id);
+	return same;
+}
+
+static bool
+genuine_check(struct bytes der, const ASN1_INTEGER *serial, X509 *issuer,
+    int64_t now_ms, struct fault *f)
+{
+	struct window window = WINDOW_ALWAYS;
+	OCSP_BASICRESP *b = NULL;
+	OCSP_SINGLERESP *one;
+	bool ok;
+
+	if (!answer_read(der, &b, f))
+		return false;
+	ok = signer_check(b, issuer, now_ms, &window, f) &&
+	     single_find(b, serial, issuer, &one, f) &&
+	     extensions_check(b, one, f);
+	OCSP_BASICRESP_free(b);
+	return ok;
+}
+
+bool
+ocsp_is_genuine(struct bytes der, const char *name, X509 *issuer,
+    int64_t now_ms, struct fault *f)
+{
+	ASN1_INTEGER *serial = ASN1_INTEGER_new();
+	struct question q;
+	bool ok;
+
+	if (serial == NULL || !question_read(name, &q) ||
+	    !ASN1_STRING_set(serial, q.serial, (int)q.serial_len) ||
+	    !question_is_to(&q, serial, issuer))
+		ok = fault_set(f, FAULT_NOT_FOUND,
+		    "%.80s is not about a certificate of this issuer", name);
+	else
+		ok = genuine_check(der, serial, issuer, now_ms, f);
+	ASN1_INTEGER_free(serial);
+	ERR_clear_error();
+	return ok;
 }
 
 /* A request of one certificate (RFC 6960 4.1.1) in DER. */

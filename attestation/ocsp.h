@@ -29,9 +29,21 @@ struct ocsp_rules {
 bool ocsp_verify(struct bytes der, X509 *certificate, X509 *issuer,
     const struct ocsp_rules *r, struct window *window, struct fault *f);
 
-/* Whether it is an answer at all, and not a refusal; the earliest next update
- * in it, INT64_MAX for none. Nothing of it is proven. */
-bool ocsp_peek(struct bytes der, int64_t *next_update_ms, struct fault *f);
+/* Whether an answer is this issuer's, or of whom it named for the purpose, and
+ * about the one certificate of that name (below); whatever it says of it, and
+ * however old. NOT_FOUND for a name of another issuer; else the faults of
+ * ocsp_verify. */
+bool ocsp_is_genuine(struct bytes der, const char *name, X509 *issuer,
+    int64_t now_ms, struct fault *f);
+
+/* Unix ms; of several parts each time is the earliest. */
+struct ocsp_times {
+	int64_t produced, this_update;
+	int64_t next_update; /* INT64_MAX for none */
+};
+/* Whether it is an answer at all, and not a refusal, and its times. Nothing of
+ * it is proven. */
+bool ocsp_peek(struct bytes der, struct ocsp_times *out, struct fault *f);
 
 /* True where the certificate names a responder, wherever that may be. */
 bool ocsp_is_offered(X509 *certificate);

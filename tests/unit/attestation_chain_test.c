@@ -470,7 +470,7 @@ test_anchors(void **state)
 		X509_free(c);
 		with++;
 	}
-	assert_int_equal(with, 5);
+	assert_int_equal(with, 8);
 }
 
 int

@@ -240,12 +240,12 @@ refusals_and_sizes(void **state)
 	struct scene *s = *state;
 	uint8_t *big = arena_alloc(s->a, OCSP_BYTES_MAX + 1);
 	struct window w;
+	struct ocsp_times times;
 	struct fault f;
-	int64_t next;
 
 	assert_int_equal(
 	    judged(s, bytes_of(unauthorized, 5), &w), FAULT_UNAVAILABLE);
-	assert_false(ocsp_peek(bytes_of(unauthorized, 5), &next, &f));
+	assert_false(ocsp_peek(bytes_of(unauthorized, 5), &times, &f));
 	assert_int_equal(judged(s, bytes_of("", 0), &w), FAULT_LIMIT);
 	memset(big, 0x30, OCSP_BYTES_MAX + 1);
 	assert_int_equal(
@@ -253,8 +253,53 @@ refusals_and_sizes(void **state)
 	assert_true(ocsp_peek(
 	    forge_answer(s->a, &(struct forge_answer){.subject = &s->subject,
 				   .issuer = &s->root}),
-	    &next, &f));
-	assert_true(next == (FORGE_NOW + 3600) * 1000 + 999);
+	    &times, &f));
+	assert_true(times.next_update == (FORGE_NOW + 3600) * 1000 + 999);
+	assert_true(times.this_update == (FORGE_NOW - 3600) * 1000);
+	assert_true(times.produced >= times.this_update);
+}
+
+static enum fault_kind
+genuine(struct bytes answer, const char *name, X509 *issuer)
+{
+	struct fault f;
+
+	return ocsp_is_genuine(answer, name, issuer, FORGE_NOW_MS, &f)
+		   ? FAULT_NONE
+		   : f.kind;
+}
+
+/* By whom and about what, without the certificate: for what comes when nobody
+ * shows it. */
+static void
+genuine_by_name(void **state)
+{
+	struct scene *s = *state;
+	struct forge_answer wish = {
+	    .subject = &s->subject, .issuer = &s->root, .from = 1, .until = 2};
+	const char *name = ocsp_name(s->a, s->subject.x509, s->root.x509);
+	const char *next =
+	    arena_printf(s->a, "%.*s7f", (int)strlen(name) - 2, name);
+	struct bytes good = forge_answer(s->a, &wish), other;
+	struct forged stranger;
+
+	forge(&stranger, NULL,
+	    &(struct forge_wish){.name = "root", .curve = "P-384", .ca = true});
+	/* However old, and whatever it says. */
+	assert_int_equal(genuine(good, name, s->root.x509), FAULT_NONE);
+	wish.status = V_OCSP_CERTSTATUS_REVOKED;
+	wish.reason = -1;
+	other = forge_answer(s->a, &wish);
+	assert_int_equal(genuine(other, name, s->root.x509), FAULT_NONE);
+	wish.signer = &stranger;
+	other = forge_answer(s->a, &wish);
+	assert_int_equal(genuine(other, name, s->root.x509), FAULT_UNTRUSTED);
+	/* Another serial number, another issuer, no name at all. */
+	assert_int_equal(genuine(good, next, s->root.x509), FAULT_CONFLICT);
+	assert_int_equal(genuine(good, name, stranger.x509), FAULT_NOT_FOUND);
+	assert_int_equal(
+	    genuine(good, "nvidia/ocsp/x", s->root.x509), FAULT_NOT_FOUND);
+	forged_free(&stranger);
 }
 
 /* A question that OpenSSL reads as the one for this certificate. */
@@ -386,6 +431,7 @@ main(void)
 	    cmocka_unit_test(signers),
 	    cmocka_unit_test(spoiled),
 	    cmocka_unit_test(refusals_and_sizes),
+	    cmocka_unit_test(genuine_by_name),
 	    cmocka_unit_test(questions),
 	    cmocka_unit_test(beside_lists),
 	};
