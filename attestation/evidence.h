@@ -50,6 +50,7 @@ struct collateral_item {
 struct tdx_collateral;
 struct nvidia_device;
 struct nvidia_kept;
+struct rim_kept;
 struct apple_mda_facts;
 struct collateral {
 	const struct collateral_item *items;
@@ -58,6 +59,8 @@ struct collateral {
 	const struct tdx_collateral *tdx;
 	/* Device chains verified before, of these anchors; may be NULL. */
 	struct nvidia_kept *nvidia;
+	/* And manifests; may be NULL. */
+	struct rim_kept *rims;
 };
 const struct collateral_item *collateral_find(
     const struct collateral *c, const char *name);

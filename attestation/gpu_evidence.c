@@ -13,6 +13,7 @@
 #include "attestation/collateral_age.h"
 #include "attestation/nras.h"
 #include "attestation/nvidia.h"
+#include "attestation/rim_kept.h"
 #include "base/codec.h"
 #include "base/json.h"
 
@@ -112,6 +113,29 @@ rim_body(struct arena *a, struct bytes body, struct bytes *out, struct fault *f)
 	return ok;
 }
 
+/* The manifest in this body, which may have been verified before. */
+static struct rim *
+rim_judge(struct session *s, struct bytes body, const struct rim_rules *r,
+    struct fault *f)
+{
+	struct rim_kept *kept = s->x->collateral->rims;
+	struct arena *a = s->v->arena;
+	struct chain signer;
+	struct bytes xml;
+	struct rim *rim = kept != NULL ? rim_kept_find(kept, body, r, a) : NULL;
+
+	if (rim != NULL)
+		return rim;
+	rim = arena_alloc(a, sizeof(*rim));
+	if (!rim_body(a, body, &xml, f) ||
+	    !rim_read_signed(a, xml, r, rim, &signer, f))
+		return NULL;
+	if (kept != NULL)
+		rim_kept_add(kept, body, rim, &signer);
+	chain_free(&signer);
+	return rim;
+}
+
 static const struct rim *
 rim_fetch(struct session *s, const char *id, const char *check)
 {
@@ -126,10 +150,8 @@ rim_fetch(struct session *s, const char *id, const char *check)
 	    .list_age_s = all->list_age_s};
 	const struct rim_rules rules = {s->x->anchors, &lists, s->x->now_ms};
 	struct arena *a = s->v->arena;
-	struct rim *rim = arena_alloc(a, sizeof(*rim));
 	struct fault f = {0};
-	struct bytes xml;
-	bool ok;
+	struct rim *rim;
 
 	item = collateral_find(
 	    s->x->collateral, arena_printf(a, "nvidia/rim/%s", id));
@@ -145,9 +167,8 @@ rim_fetch(struct session *s, const char *id, const char *check)
 	}
 	if (!collateral_young(s->x, item, check, s->v))
 		return NULL;
-	ok = rim_body(a, item->body, &xml, &f) &&
-	     rim_read(a, xml, &rules, rim, &f);
-	if (!verdict_need_fault(s->v, ok, check, SOURCE_VERIFIER, &f))
+	rim = rim_judge(s, item->body, &rules, &f);
+	if (!verdict_need_fault(s->v, rim != NULL, check, SOURCE_VERIFIER, &f))
 		return NULL;
 	verdict_until(s->v, rim->window.until);
 	return rim;

@@ -226,6 +226,7 @@ signer_trusted(const struct chain *c, const struct rim_rules *r,
 	if (!chain_walk(c, &rules, &out->window, f) ||
 	    !chain_check_root(c, &rules, f))
 		return false;
+	out->signer = out->window;
 	return r->revocation == NULL ||
 	       revocation_check(r->revocation, c, r->now_ms, &out->window, f);
 }
@@ -436,10 +437,9 @@ parts_find(xmlNode *root, struct parts *p, struct fault *f)
 
 static bool
 document_judge(struct arena *a, xmlDoc *doc, const struct rim_rules *r,
-    struct rim *out, struct fault *f)
+    struct rim *out, struct chain *signer, struct fault *f)
 {
 	struct parts p = {NULL, NULL, NULL};
-	struct chain signer = {.count = 0};
 	xmlNode *certificates = NULL;
 	bool ok;
 
@@ -448,11 +448,12 @@ document_judge(struct arena *a, xmlDoc *doc, const struct rim_rules *r,
 		    "manifest: a document type is not allowed");
 	ok = parts_find(xmlDocGetRootElement(doc), &p, f) &&
 	     signature_shape(p.signature, &certificates, f) &&
-	     signer_read(certificates, &signer, f) &&
-	     signer_trusted(&signer, r, out, f) &&
-	     signature_holds(p.signature, signer.at[0], f) &&
+	     signer_read(certificates, signer, f) &&
+	     signer_trusted(signer, r, out, f) &&
+	     signature_holds(p.signature, signer->at[0], f) &&
 	     meta_read(p.meta, out, f) && payload_read(a, p.payload, out, f);
-	chain_free(&signer);
+	if (!ok)
+		chain_free(signer);
 	return ok;
 }
 
@@ -465,13 +466,14 @@ has_document_type(struct bytes xml)
 }
 
 bool
-rim_read(struct arena *a, struct bytes xml, const struct rim_rules *r,
-    struct rim *out, struct fault *f)
+rim_read_signed(struct arena *a, struct bytes xml, const struct rim_rules *r,
+    struct rim *out, struct chain *signer, struct fault *f)
 {
 	xmlDoc *doc;
 	bool ok;
 
 	memset(out, 0, sizeof(*out));
+	memset(signer, 0, sizeof(*signer));
 	if (xml.len == 0 || xml.len > RIM_BYTES_MAX)
 		return fault_set(
 		    f, FAULT_INVALID, "manifest of %zu bytes", xml.len);
@@ -484,7 +486,19 @@ rim_read(struct arena *a, struct bytes xml, const struct rim_rules *r,
 	    "UTF-8", XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	if (doc == NULL)
 		return fault_set(f, FAULT_INVALID, "manifest: not XML");
-	ok = document_judge(a, doc, r, out, f);
+	ok = document_judge(a, doc, r, out, signer, f);
 	xmlFreeDoc(doc);
+	return ok;
+}
+
+bool
+rim_read(struct arena *a, struct bytes xml, const struct rim_rules *r,
+    struct rim *out, struct fault *f)
+{
+	struct chain signer;
+	bool ok = rim_read_signed(a, xml, r, out, &signer, f);
+
+	if (ok)
+		chain_free(&signer);
 	return ok;
 }

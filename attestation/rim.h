@@ -35,7 +35,8 @@ struct rim {
 	char product[32]; /* GH100, LS10, … */
 	struct rim_entry entry[RIM_INDEX_MAX + 1];
 	unsigned active;
-	struct window window; /* of the signer's chain and the lists */
+	struct window signer; /* of the signer's chain */
+	struct window window; /* of that and the lists */
 };
 
 struct rim_rules {
@@ -49,5 +50,9 @@ struct rim_rules {
  * TAMPERED (signature), and those of the chain and of revocation. */
 bool rim_read(struct arena *a, struct bytes xml, const struct rim_rules *r,
     struct rim *out, struct fault *f);
+/* The same; where it holds, the caller owns the signer's chain. */
+bool rim_read_signed(struct arena *a, struct bytes xml,
+    const struct rim_rules *r, struct rim *out, struct chain *signer,
+    struct fault *f);
 
 #endif
