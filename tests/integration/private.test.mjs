@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
+import net from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Wallet, getBytes, verifyMessage } from "ethers";
 import { Assay, fileEntry, open, statementOf, until } from "./harness.mjs";
@@ -544,5 +545,60 @@ describe("the gateway", () => {
 		await assay.startGateway(platform.settings);
 		const one = await signed(reply.headers.get("x-request-id"));
 		assert.equal(one.text, reply.headers.get("text"));
+	});
+});
+
+describe("a buyer that does not read", () => {
+	const wallet = Wallet.createRandom();
+	const BIG = JSON.stringify({ id: "chatcmpl-big",
+		pad: "x".repeat(12 << 20) });
+	let node, seen;
+
+	before(async () => {
+		await assay.gateway.stop();
+		await assay.startGateway({ ...platform.settings,
+			"private.held": "16MiB" });
+		node = await sealedNode(wallet);
+		node.answer = async ({ stream: out, path: where, body: bytes }) => {
+			let said = BIG;
+			if (where === "/.well-known/assay/signature") {
+				const text = `${NODE}:${sha256(seen)}:${sha256(BIG)}`;
+				said = JSON.stringify({ text,
+					signature: await wallet.signMessage(text),
+					signing_address: wallet.address.toLowerCase(),
+					signing_algo: "ecdsa" });
+			} else {
+				seen = bytes;
+			}
+			out.respond({ ":status": 200,
+				"content-type": "application/json" });
+			out.end(said);
+		};
+	});
+	after(() => node.close());
+
+	const ask = () => send("/v1/private/chat/completions", { method: "POST",
+		body: body("", NODE) });
+
+	test("has what it has not taken counted as held", async () => {
+		const { hostname, port } = new URL(assay.url);
+		const text = body("", NODE);
+		const slow = net.connect(Number(port), hostname);
+		slow.on("error", () => {}); // it is left with bytes unread
+		slow.write("POST /v1/private/chat/completions HTTP/1.1\r\n"
+			+ `host: ${hostname}\r\nauthorization: Bearer ${key}\r\n`
+			+ "content-type: application/json\r\ncontent-length: "
+			+ `${Buffer.byteLength(text)}\r\n\r\n${text}`);
+		// The head comes with the first bytes: the exchange is over then.
+		await new Promise((done) => { slow.once("readable", done); });
+		const reply = await ask();
+		assert.equal((await reply.json()).error?.code, "overloaded");
+		assert.equal(reply.status, 503);
+		slow.destroy();
+		await until("room again", async () => {
+			const again = await ask();
+			await again.arrayBuffer();
+			return again.status === 200;
+		});
 	});
 });
