@@ -88,7 +88,8 @@ gateway_db_keep_collateral(
 	struct ask *x = ask_done(fn, arg);
 	const char *params[] = {row->name,
 	    pg_bytea(x->arena, row->body.at, row->body.len), row->source,
-	    pg_int(x->arena, row->fetched_at)};
+	    pg_int(x->arena, row->fetched_at),
+	    pg_array(x->arena, row->edition, row->edition_count)};
 
 	return ask_send(x, pg, KEEP_COLLATERAL, params);
 }

@@ -43,13 +43,17 @@ struct collateral_row {
 	struct bytes body;
 	const char *source;
 	int64_t fetched_at; /* Unix ms */
+	/* Of what was verified; none is told where it was not. */
+	const char *const *edition;
+	size_t edition_count;
 };
-/* row NULL and f NULL: it is not there. name is not filled in. */
+/* row NULL and f NULL: it is not there. name and edition are not filled in. */
 typedef void collateral_answer(
     void *arg, const struct collateral_row *row, const struct fault *f);
 struct pending *gateway_db_find_collateral(
     struct pg *pg, const char *name, collateral_answer *fn, void *arg);
-/* The newer of two stands. */
+/* The newer of two stands: none takes the place of a newer edition, or without
+ * an edition of one that has one. */
 struct pending *gateway_db_keep_collateral(struct pg *pg,
     const struct collateral_row *row, done_answer *fn, void *arg);
 /* Its source failed: since when (if it has not before), and a stable code. */

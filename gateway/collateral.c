@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "gateway/attestation_db.h"
-#include "gateway/collateral_body.h"
+#include "gateway/collateral_held.h"
 
 enum {
 	ENTRIES_MAX = 256,
@@ -24,8 +24,6 @@ enum {
 	PAUSE_MOST_MS = 64000,
 	LOOK_LEAST_MS = 250, /* between two looks for what grows old */
 	LOOK_MOST_MS = 60000,
-	REFRESHES = 24,	       /* at most that many in refresh_ms */
-	OVER_MS = 60000,       /* while the source gives what has ended */
 	USED_MS = 2 * 86400000 /* what nobody asked for is not refreshed */
 };
 
@@ -33,15 +31,12 @@ struct entry {
 	TAILQ_ENTRY(entry) link;
 	struct collaterals *all;
 	char *name;
-	uint8_t *body; /* NULL: only sought */
-	size_t len;
-	uint64_t generation; /* of the body */
-	int64_t fetched_at;  /* Unix ms */
-	int64_t next_update; /* Unix ms */
-	int64_t file_ms;     /* mtime of the file it was last read from */
-	int64_t used_ms;     /* monotonic, as is the one below */
-	int64_t again_ms;    /* not sought before */
-	unsigned fails;	     /* in a row */
+	struct collateral_held held; /* nothing: only sought */
+	uint64_t generation;	     /* of the bytes */
+	int64_t file_ms;  /* mtime of the file it was last read from */
+	int64_t used_ms;  /* monotonic, as is the one below */
+	int64_t again_ms; /* not sought before */
+	unsigned fails;	  /* in a row */
 	enum fault_kind failure;
 	struct pending *keeping; /* its row is being written */
 	/* The seek under way. */
@@ -90,7 +85,7 @@ entry_free(struct entry *e)
 	TAILQ_REMOVE(&e->all->list, e, link);
 	e->all->count--;
 	mem_free(e->name);
-	mem_free(e->body);
+	collateral_held_clear(&e->held);
 	mem_free(e);
 }
 
@@ -142,62 +137,80 @@ on_telling(void *arg)
 	c->on_new(c->arg);
 }
 
-/* Takes the bytes in where they are newer than what is held. */
+static enum genuine
+judge(struct entry *e, struct bytes body, struct fault *f)
+{
+	const struct collaterals *c = e->all;
+
+	return c->settings.is_genuine != NULL
+		   ? c->settings.is_genuine(c->arg, e->name, body, f)
+		   : GENUINE_UNKNOWN;
+}
+
+/* Whose issuer has been seen since it came is known now. */
 static void
-take(struct entry *e, struct bytes body, int64_t fetched_at,
-    int64_t next_update, bool tell)
+judge_held(struct entry *e)
+{
+	struct collateral_held *h = &e->held;
+	struct fault f;
+
+	if (h->body != NULL && h->genuine != GENUINE_YES)
+		h->genuine = judge(e, bytes_of(h->body, h->len), &f);
+}
+
+static void
+count_older(const struct entry *e)
+{
+	if (e->all->settings.counters != NULL)
+		metric_count(e->all->settings.counters->collateral_older,
+		    collateral_source_of(e->name), 0, 0);
+}
+
+/* Takes the piece in where it may take the place of what is held. */
+static bool
+take(struct entry *e, const struct collateral_piece *p, bool tell,
+    struct fault *f)
 {
 	struct collaterals *c = e->all;
+	bool changed;
 
-	if (e->body != NULL && fetched_at <= e->fetched_at)
-		return;
-	/* The same again is only younger. */
-	if (e->body == NULL || e->len != body.len ||
-	    memcmp(e->body, body.at, body.len) != 0) {
-		mem_free(e->body);
-		e->body = mem_copy(body.at, body.len);
-		e->len = body.len;
-		e->generation = ++c->generations;
+	judge_held(e);
+	if (!collateral_held_take(&e->held, p, clock_unix_ms(), &changed, f)) {
+		if (f->kind == FAULT_STALE)
+			count_older(e);
+		return false;
 	}
-	e->fetched_at = fetched_at;
-	e->next_update = next_update;
+	if (changed)
+		e->generation = ++c->generations;
 	if (tell && c->telling == NULL)
 		c->telling = loop_defer(c->loop, on_telling, c);
+	return true;
 }
 
-/* What was nearly over when it came, or over already, is not asked for over
- * and over. */
-static int64_t
-least_wait(const struct entry *e)
+/* What came, with what it says and whether it is its maker's. */
+static bool
+piece_read(struct entry *e, struct bytes body, int64_t fetched_at,
+    struct collateral_piece *out, struct fault *f)
 {
-	int64_t least = e->all->settings.refresh_ms / REFRESHES;
-	int64_t left = e->next_update - e->fetched_at;
-
-	if (left <= 0)
-		return least < OVER_MS ? least : OVER_MS;
-	if (left / 2 < least)
-		least = left / 2;
-	return least > PAUSE_LEAST_MS ? least : PAUSE_LEAST_MS;
+	out->body = body;
+	out->fetched_at = fetched_at;
+	out->genuine = GENUINE_NO;
+	if (!collateral_body_read(e->name, body, &out->facts, f))
+		return false;
+	out->genuine = judge(e, body, f);
+	return out->genuine != GENUINE_NO;
 }
 
-/* Unix ms from when it is to be fetched anew: when it is old, or ahead of its
- * makers' next update. */
 static int64_t
 due_at(const struct entry *e)
 {
-	int64_t refresh = e->all->settings.refresh_ms;
-	int64_t due = e->fetched_at + refresh;
-	int64_t least = e->fetched_at + least_wait(e);
-
-	if (e->next_update - refresh < due)
-		due = e->next_update - refresh;
-	return due > least ? due : least;
+	return collateral_held_due(&e->held, e->all->settings.refresh_ms);
 }
 
 static bool
 is_old(const struct entry *e)
 {
-	return e->body == NULL || clock_unix_ms() > due_at(e);
+	return e->held.body == NULL || clock_unix_ms() > due_at(e);
 }
 
 /* How many names are served from what is held because their source fails. */
@@ -210,7 +223,7 @@ count_kept(struct collaterals *c)
 	if (c->settings.counters == NULL)
 		return;
 	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link))
-		if (e->fails > 0 && e->body != NULL)
+		if (e->fails > 0 && e->held.body != NULL)
 			kept[collateral_source_of(e->name)]++;
 	for (size_t i = 0; i < COLLATERAL_SOURCES; i++)
 		metric_set(
@@ -234,7 +247,7 @@ plan_look(struct collaterals *c)
 	struct entry *e;
 
 	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link)) {
-		int64_t due = e->body != NULL ? due_at(e) - unix_ms : 0;
+		int64_t due = e->held.body != NULL ? due_at(e) - unix_ms : 0;
 		int64_t again = e->again_ms - now;
 
 		if (e->arena != NULL || now - e->used_ms > USED_MS)
@@ -249,6 +262,28 @@ plan_look(struct collaterals *c)
 
 /* ------------------------------------------------------------------ folder */
 
+/* What cannot be read or is forged is taken in all the same where nothing
+ * better is held: the verdict says why it does not do. A file that went back
+ * in time stands, if it is no older edition. */
+static void
+take_file(struct entry *e, struct bytes body, int64_t ms)
+{
+	struct collateral_piece p;
+	struct fault f;
+
+	if (e->file_ms != 0 && e->held.fetched_at == e->file_ms)
+		collateral_held_forget_time(&e->held);
+	e->file_ms = ms;
+	if (!piece_read(e, body, ms, &p, &f))
+		log_warn(&e->all->log, "collateral_unreadable",
+		    LOG_STR("name", e->name),
+		    LOG_STR("code", fault_code(f.kind)), LOG_STR("why", f.why));
+	if (!take(e, &p, false, &f))
+		log_warn(&e->all->log, "collateral_not_taken",
+		    LOG_STR("name", e->name), LOG_STR("source", "folder"),
+		    LOG_STR("code", fault_code(f.kind)), LOG_STR("why", f.why));
+}
+
 static void
 look_in_folder(struct entry *e)
 {
@@ -256,7 +291,7 @@ look_in_folder(struct entry *e)
 	char path[4096], *at;
 	struct stat st;
 	struct fault f;
-	int64_t ms, next_update;
+	int64_t ms;
 	size_t len;
 
 	if (folder == NULL ||
@@ -272,14 +307,7 @@ look_in_folder(struct entry *e)
 		    LOG_STR("name", e->name), LOG_STR("why", f.why));
 		return;
 	}
-	/* The folder's word stands, also when a file went back in time. */
-	if (e->file_ms != 0 && e->fetched_at == e->file_ms)
-		e->fetched_at = 0;
-	e->file_ms = ms;
-	if (!collateral_body_read(e->name, bytes_of(at, len), &next_update, &f))
-		log_warn(&e->all->log, "collateral_unreadable",
-		    LOG_STR("name", e->name), LOG_STR("why", f.why));
-	take(e, bytes_of(at, len), ms, next_update, false);
+	take_file(e, bytes_of(at, len), ms);
 	mem_free(at);
 }
 
@@ -309,9 +337,9 @@ static void
 tell_failure(struct entry *e, const struct fault *f)
 {
 	struct collaterals *c = e->all;
-	int64_t age = (clock_unix_ms() - e->fetched_at) / 1000;
+	int64_t age = (clock_unix_ms() - e->held.fetched_at) / 1000;
 
-	if (e->body == NULL) {
+	if (e->held.body == NULL) {
 		log_warn(&c->log, "collateral_missing",
 		    LOG_STR("name", e->name),
 		    LOG_STR("code", fault_code(f->kind)),
@@ -362,39 +390,50 @@ seek_held(struct entry *e)
 
 /* An answer is taken in only as what its name promises. */
 static bool
-answer_read(
-    struct entry *e, struct bytes *body, int64_t *next_update, struct fault *f)
+take_answer(struct entry *e, struct collateral_piece *p, struct fault *f)
 {
-	const struct collaterals *c = e->all;
-	const struct collaterals_settings *s = &c->settings;
+	struct bytes body;
 
 	return collateral_assemble(e->arena, e->name,
 		   e->plan.is_choice ? &e->parts[e->step] : e->parts,
-		   e->plan.is_choice ? 1 : e->plan.count, body, f) &&
-	       collateral_body_read(e->name, *body, next_update, f) &&
-	       (s->is_genuine == NULL ||
-		   s->is_genuine(c->arg, e->name, *body, f));
+		   e->plan.is_choice ? 1 : e->plan.count, &body, f) &&
+	       piece_read(e, body, clock_unix_ms(), p, f) &&
+	       take(e, p, true, f);
+}
+
+static void
+keep_row(struct entry *e, const struct collateral_piece *p, const char *source)
+{
+	const char *edition[EDITION_PARTS];
+	struct collateral_row row = {.name = e->name,
+	    .body = p->body,
+	    .source = source,
+	    .fetched_at = p->fetched_at,
+	    .edition = edition};
+
+	if (p->genuine == GENUINE_YES)
+		row.edition_count = p->facts.edition.count;
+	for (size_t i = 0; i < row.edition_count; i++)
+		edition[i] = p->facts.edition.part[i];
+	pending_cancel(&e->keeping);
+	e->keeping = gateway_db_keep_collateral(e->all->pg, &row, on_kept, e);
 }
 
 static void
 seek_done(struct entry *e)
 {
-	struct collateral_row row = {.name = e->name,
-	    .source = e->plan.url[e->plan.is_choice ? e->step : 0],
-	    .fetched_at = clock_unix_ms()};
-	int64_t next_update;
+	const char *source = e->plan.url[e->plan.is_choice ? e->step : 0];
+	struct collateral_piece p;
 	struct fault f;
 
-	if (!answer_read(e, &row.body, &next_update, &f)) {
+	if (!take_answer(e, &p, &f)) {
 		seek_failed(e, &f);
 		return;
 	}
 	log_info(&e->all->log, "collateral_fetched", LOG_STR("name", e->name),
-	    LOG_STR("source", row.source), LOG_INT("bytes", row.body.len));
+	    LOG_STR("source", source), LOG_INT("bytes", p.body.len));
 	count_answer(e, FAULT_NONE);
-	take(e, row.body, row.fetched_at, next_update, true);
-	pending_cancel(&e->keeping);
-	e->keeping = gateway_db_keep_collateral(e->all->pg, &row, on_kept, e);
+	keep_row(e, &p, source);
 	seek_held(e);
 }
 
@@ -490,7 +529,7 @@ seek_source(struct entry *e)
 		    e->arena, &e->all->settings.urls, e->name, &e->plan, &f);
 	if (planned) {
 		seek_step(e);
-	} else if (e->body != NULL) {
+	} else if (e->held.body != NULL) {
 		/* Where nobody is to be asked, nobody fails. */
 		e->again_ms = clock_mono_ms() + PAUSE_MOST_MS;
 		seek_held(e);
@@ -499,18 +538,29 @@ seek_source(struct entry *e)
 	}
 }
 
+/* Another gateway's, or an operator's: no better than a source. */
+static void
+take_row(struct entry *e, const struct collateral_row *row)
+{
+	struct collateral_piece p;
+	struct fault f;
+
+	if (!piece_read(e, row->body, row->fetched_at, &p, &f) ||
+	    !take(e, &p, true, &f))
+		log_warn(&e->all->log, "collateral_not_taken",
+		    LOG_STR("name", e->name), LOG_STR("source", "postgres"),
+		    LOG_STR("code", fault_code(f.kind)), LOG_STR("why", f.why));
+}
+
 static void
 on_row(void *arg, const struct collateral_row *row, const struct fault *f)
 {
 	struct entry *e = arg;
-	int64_t next_update;
-	struct fault why;
 
 	(void)f; /* Postgres may be away; the source may not */
 	e->question = NULL;
-	if (row != NULL &&
-	    collateral_body_read(e->name, row->body, &next_update, &why))
-		take(e, row->body, row->fetched_at, next_update, true);
+	if (row != NULL)
+		take_row(e, row);
 	if (is_old(e))
 		seek_source(e);
 	else
@@ -534,6 +584,13 @@ seek(struct entry *e)
 
 /* ------------------------------------------------------------------ asking */
 
+static struct collateral_item
+item_of(const struct entry *e)
+{
+	return (struct collateral_item){
+	    e->name, bytes_of(e->held.body, e->held.len), e->held.fetched_at};
+}
+
 size_t
 collaterals_find(struct collaterals *c, const char *const *names, size_t count,
     struct collateral_item *out)
@@ -549,9 +606,8 @@ collaterals_find(struct collaterals *c, const char *const *names, size_t count,
 		look_in_folder(e);
 		if (is_old(e))
 			seek(e);
-		if (e->body != NULL)
-			out[found++] = (struct collateral_item){
-			    e->name, bytes_of(e->body, e->len), e->fetched_at};
+		if (e->held.body != NULL)
+			out[found++] = item_of(e);
 	}
 	return found;
 }
@@ -564,7 +620,7 @@ held(const struct collaterals *c, const char *name)
 
 	for (e = TAILQ_FIRST(&c->list); e != NULL; e = TAILQ_NEXT(e, link))
 		if (strcmp(e->name, name) == 0)
-			return e->body != NULL ? e : NULL;
+			return e->held.body != NULL ? e : NULL;
 	return NULL;
 }
 
@@ -578,8 +634,7 @@ collaterals_peek(const struct collaterals *c, const char *const *names,
 		const struct entry *e = held(c, names[i]);
 
 		if (e != NULL)
-			out[found++] = (struct collateral_item){
-			    e->name, bytes_of(e->body, e->len), e->fetched_at};
+			out[found++] = item_of(e);
 	}
 	return found;
 }

@@ -6,7 +6,9 @@
  * arrival is told. When a source is away, or answers with what cannot be
  * used, what is still held serves on (the policy bounds its age) and log,
  * metric and row say so. All of it is signed by its makers and verified at
- * each use, so nothing here needs to be trusted.
+ * each use, so nothing here needs to be trusted; and wherever a piece comes
+ * from, one that was verified gives way to no forgery and no older edition
+ * (collateral_held.h).
  */
 #ifndef GATEWAY_COLLATERAL_H
 #define GATEWAY_COLLATERAL_H
@@ -15,6 +17,7 @@
 #include "base/fetch.h"
 #include "base/log.h"
 #include "base/pg.h"
+#include "gateway/collateral_genuine.h"
 #include "gateway/collateral_plan.h"
 #include "gateway/counters.h"
 
@@ -25,9 +28,9 @@ struct collaterals_settings {
 				    * update, is fetched anew */
 	int64_t within_ms;	   /* patience for one answer */
 	struct counters *counters; /* NULL: nothing is counted */
-	/* Whether what a source answered holds as far as can be said without
-	 * evidence, with the arg of on_new; NULL: not asked. */
-	bool (*is_genuine)(
+	/* Whether what came is its maker's (collateral_genuine.h), with the
+	 * arg of on_new; NULL: not asked, so nothing is known to be. */
+	enum genuine (*is_genuine)(
 	    void *arg, const char *name, struct bytes body, struct fault *f);
 };
 

@@ -122,6 +122,11 @@ declare_evidence(struct counters *c, const struct metric_label *code,
 	c->collateral_kept = metric_gauge(c->all, "assay_collateral_kept",
 	    "Pieces of collateral that serve on although their source fails.",
 	    &source, 1);
+	c->collateral_older = metric_counter(c->all,
+	    "assay_collateral_older_total",
+	    "Pieces of collateral that came in an older edition than what is "
+	    "held, and were refused.",
+	    &source, 1);
 	c->verdicts = metric_counter(c->all, "assay_verdicts_total",
 	    "Evidence judged, by what it was and its stable code.", judged, 2);
 	c->verdict_cpu = metric_histogram(c->all, "assay_verdict_cpu_seconds",

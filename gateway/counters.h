@@ -29,6 +29,7 @@ struct counters {
 	struct metric *dependency;	   /* which: postgres, mint */
 	struct metric *collateral_answers; /* source, code */
 	struct metric *collateral_kept;	   /* source */
+	struct metric *collateral_older;   /* source */
 	struct metric *verdicts;	   /* kind, code */
 	struct metric *verdict_cpu;	   /* kind */
 	struct metric *verdict_chains;	   /* kind, how: full, kept */

@@ -284,12 +284,16 @@ const struct pg_statement gateway_statements[] = {
 	"SELECT body, source, " MS("fetched_at") " FROM assay.collateral"
 	" WHERE name = $1", 1},
 [KEEP_COLLATERAL] = {"keep_collateral",
-	"INSERT INTO assay.collateral AS c (name, body, source, fetched_at)"
-	" VALUES ($1, $2::bytea, $3, " TIME("$4::bigint") ")"
+	"INSERT INTO assay.collateral AS c (name, body, source, fetched_at,"
+	" edition) VALUES ($1, $2::bytea, $3, " TIME("$4::bigint") ","
+	" $5::text[])"
 	" ON CONFLICT (name) DO UPDATE SET body = excluded.body,"
 	" source = excluded.source, fetched_at = excluded.fetched_at,"
-	" failing_since = NULL, failure = NULL"
-	" WHERE c.fetched_at < excluded.fetched_at", 4},
+	" edition = excluded.edition, failing_since = NULL, failure = NULL"
+	" WHERE c.fetched_at < excluded.fetched_at"
+	" AND cardinality(c.edition) <= cardinality(excluded.edition)"
+	" AND NOT EXISTS (SELECT FROM unnest(c.edition, excluded.edition)"
+	" AS t(held, come) WHERE come COLLATE \"C\" < held)", 5},
 [FAIL_COLLATERAL] = {"fail_collateral",
 	"UPDATE assay.collateral SET failure = $3,"
 	" failing_since = coalesce(failing_since, " TIME("$2::bigint") ")"

@@ -21,6 +21,7 @@ struct kept {
 	struct platform platforms[PLATFORMS];
 	size_t next; /* to overwrite */
 	struct nvidia_kept nvidia;
+	struct collateral_issuers issuers;
 };
 
 struct kept *
@@ -29,6 +30,8 @@ kept_new(const struct anchors *anchors)
 	struct kept *k = mem_new(sizeof(*k));
 
 	k->anchors = anchors;
+	k->issuers.anchors = anchors;
+	k->issuers.nvidia = &k->nvidia;
 	return k;
 }
 
@@ -42,6 +45,7 @@ kept_free(struct kept **at)
 	for (size_t i = 0; i < PLATFORMS; i++)
 		tdx_collateral_free(&k->platforms[i].collateral);
 	nvidia_kept_clear(&k->nvidia);
+	collateral_issuers_clear(&k->issuers);
 	mem_free(k);
 	*at = NULL;
 }
@@ -146,34 +150,9 @@ kept_tdx(struct kept *k, const char *name, uint64_t generation,
 	return take(k, name, generation, body, revocation, v);
 }
 
-static enum fault_kind
-kind_of(enum verdict_code code)
+enum genuine
+kept_judge(struct kept *k, const char *name, struct bytes body, int64_t now_ms,
+    struct fault *f)
 {
-	/* The codes that tell forged from merely broken. */
-	return code == CODE_TAMPERED	? FAULT_TAMPERED
-	       : code == CODE_UNTRUSTED ? FAULT_UNTRUSTED
-	       : code == CODE_REVOKED	? FAULT_REVOKED
-					: FAULT_INVALID;
-}
-
-bool
-kept_is_genuine(const struct anchors *anchors, const char *name,
-    struct bytes body, struct fault *f)
-{
-	struct tdx_collateral *c = NULL;
-	struct verdict v;
-	struct arena *a;
-	bool ok;
-
-	if (strncmp(name, "tdx/tcb/", 8) != 0)
-		return true; /* only evidence brings the issuer's key */
-	a = arena_new();
-	verdict_init(&v, a, 0);
-	ok = verify(anchors, body, true, &v, &c, f);
-	if (!ok && v.failed != NULL)
-		fault_set(f, kind_of(v.code), "%s: %.120s", v.failed,
-		    v.why != NULL ? v.why : "");
-	tdx_collateral_free(&c);
-	arena_free(&a);
-	return ok;
+	return collateral_judge(&k->issuers, name, body, now_ms, f);
 }

@@ -571,12 +571,12 @@ on_collateral(void *arg)
 	v->on_change(v->arg);
 }
 
-static bool
+static enum genuine
 is_genuine(void *arg, const char *name, struct bytes body, struct fault *f)
 {
-	const struct verifications *v = arg;
+	struct verifications *v = arg;
 
-	return kept_is_genuine(v->anchors, name, body, f);
+	return kept_judge(v->kept, name, body, clock_unix_ms(), f);
 }
 
 #ifdef ASSAY_TEST_BUILD

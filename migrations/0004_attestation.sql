@@ -73,6 +73,7 @@ CREATE TABLE assay.collateral (
   body bytea NOT NULL CHECK (length(body) <= 16777216),
   source text NOT NULL,
   fetched_at timestamptz NOT NULL,
+  edition text[] NOT NULL DEFAULT '{}',
   failing_since timestamptz,
   failure text,
   CHECK ((failing_since IS NULL) = (failure IS NULL))
@@ -82,6 +83,7 @@ COMMENT ON COLUMN assay.collateral.name IS 'As verifiers ask for it, for example
 COMMENT ON COLUMN assay.collateral.body IS 'The bytes.';
 COMMENT ON COLUMN assay.collateral.source IS 'The URL it came from.';
 COMMENT ON COLUMN assay.collateral.fetched_at IS 'When it came from its source; policies bound its age.';
+COMMENT ON COLUMN assay.collateral.edition IS 'Of each part, what its maker signed as its number and date, in hex; empty where it says nothing or was not verified. No older edition takes the place of a newer one: to go back on purpose, delete the row and restart the gateways.';
 COMMENT ON COLUMN assay.collateral.failing_since IS 'Since when the source has not given it anew; null: the last attempt held.';
 COMMENT ON COLUMN assay.collateral.failure IS 'Why not, as a stable code: timeout, unavailable, not_found, refused (a redirect), limit_exceeded, invalid, tampered, untrusted.';
 

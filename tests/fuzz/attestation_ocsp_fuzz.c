@@ -32,8 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 	static struct forged issuer, subject;
 	const struct ocsp_rules rules = {FORGE_NOW_MS, 86400, false};
 	struct window w;
+	struct ocsp_times times;
 	struct fault f = {0};
-	int64_t next;
 
 	if (issuer.x509 == NULL) {
 		forge(&issuer, NULL,
@@ -47,7 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 		bytes_of(at, len), subject.x509, issuer.x509, &rules, &w, &f) ||
 	    f.kind == FAULT_NONE || f.why[0] == '\0')
 		abort();
-	(void)ocsp_peek(bytes_of(at, len), &next, &f);
+	(void)ocsp_peek(bytes_of(at, len), &times, &f);
 	if (len < 512)
 		try_name(at, len);
 	return 0;

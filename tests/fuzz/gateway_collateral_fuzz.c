@@ -46,13 +46,15 @@ LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 	const char *name, *given;
 	struct collateral_plan plan;
 	struct arena *a;
-	int64_t next;
+	struct collateral_facts facts;
 
 	if (len == 0)
 		return 0;
 	a = arena_new();
 	name = names[at[0] % (sizeof(names) / sizeof(*names))];
-	collateral_body_read(name, bytes_of(at + 1, len - 1), &next, NULL);
+	collateral_body_read(name, bytes_of(at + 1, len - 1), &facts, NULL);
+	if (facts.edition.count > EDITION_PARTS)
+		abort();
 	assemble(a, name, bytes_of(at + 1, len - 1));
 	given = arena_copy(a, at + 1, len - 1);
 	if (collateral_name_is_sound(given) &&

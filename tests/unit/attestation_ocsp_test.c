@@ -293,7 +293,7 @@ genuine_by_name(void **state)
 	assert_int_equal(genuine(other, name, s->root.x509), FAULT_NONE);
 	wish.signer = &stranger;
 	other = forge_answer(s->a, &wish);
-	assert_int_equal(genuine(other, name, s->root.x509), FAULT_UNTRUSTED);
+	assert_int_equal(genuine(other, name, s->root.x509), FAULT_TAMPERED);
 	/* Another serial number, another issuer, no name at all. */
 	assert_int_equal(genuine(good, next, s->root.x509), FAULT_CONFLICT);
 	assert_int_equal(genuine(good, name, stranger.x509), FAULT_NOT_FOUND);

@@ -184,17 +184,17 @@ test_forms(void **state)
 	    {"amd/chain/Genoa/vcek", "-----BEGIN", false},
 	    {"amd/vcek/00/00", "0", false},
 	    {"tdx/tcb/c0ffee000001", "{}", false}, {"what", "x", false}};
-	int64_t next;
+	struct collateral_facts facts;
 	struct fault f;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		struct bytes b = bytes_of(all[i].body, strlen(all[i].body));
-		bool good = collateral_body_read(all[i].name, b, &next, &f);
+		bool good = collateral_body_read(all[i].name, b, &facts, &f);
 
 		if (good != all[i].good)
 			fail_msg("%s: %s", all[i].name, all[i].body);
-		assert_true(next == COLLATERAL_NO_UPDATE);
+		assert_true(facts.next_update == COLLATERAL_NO_UPDATE);
 	}
 	assert_int_equal(
 	    collateral_source_of("amd/crl/Genoa/vcek"), COLLATERAL_AMD);

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See collateral_genuine.h. One function a kind of name. A piece whose
+ * issuer's certificate has ended was genuine once: that is not known here, and
+ * its use will tell.
+ */
+#include "gateway/collateral_genuine.h"
+
+#include <string.h>
+
+#include "attestation/eat.h"
+#include "attestation/evidence.h"
+#include "attestation/ocsp.h"
+#include "attestation/rim.h"
+#include "attestation/tdx_collateral.h"
+#include "base/codec.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+enum { KEYS_TRIED = 32 };
+
+/* What is judged, and how. */
+struct judging {
+	struct collateral_issuers *by;
+	const char *name;
+	const char *rest; /* of the name, after the prefix of its kind */
+	struct bytes body;
+	int64_t now_ms;
+	struct arena *a;
+	struct fault *f;
+};
+
+static enum genuine
+genuine_if(bool holds, const struct fault *f)
+{
+	if (holds)
+		return GENUINE_YES;
+	return f->kind == FAULT_EXPIRED || f->kind == FAULT_NOT_YET_VALID
+		   ? GENUINE_UNKNOWN
+		   : GENUINE_NO;
+}
+
+static struct text
+text_of_body(const struct judging *j)
+{
+	return (struct text){(const char *)j->body.at, j->body.len};
+}
+
+/* ------------------------------------------------------------------- Intel */
+
+/* The codes that tell forged from merely broken. */
+static enum fault_kind
+kind_of(enum verdict_code code)
+{
+	return code == CODE_TAMPERED	? FAULT_TAMPERED
+	       : code == CODE_UNTRUSTED ? FAULT_UNTRUSTED
+	       : code == CODE_REVOKED	? FAULT_REVOKED
+					: FAULT_INVALID;
+}
+
+static enum genuine
+refused_by(const struct verdict *v, struct fault *f)
+{
+	fault_set(f, kind_of(v->code), "%s: %.120s",
+	    v->failed != NULL ? v->failed : "", v->why != NULL ? v->why : "");
+	return GENUINE_NO;
+}
+
+static enum genuine
+judge_tdx(struct judging *j)
+{
+	struct tdx_collateral *c = NULL;
+	struct tdx_source s;
+	struct verdict v;
+	bool holds;
+
+	verdict_init(&v, j->a, j->now_ms);
+	if (!tdx_source_of_bundle(j->a, text_of_body(j), &s, j->f))
+		return GENUINE_NO;
+	holds = tdx_collateral_new(&s, j->by->anchors, true, &v, &c);
+	tdx_collateral_free(&c);
+	return holds ? GENUINE_YES : refused_by(&v, j->f);
+}
+
+/* --------------------------------------------------------------------- AMD */
+
+static const struct {
+	enum anchor_kind ark, issuer[2]; /* of VCEK and VLEK leafs */
+} amd[SNP_PRODUCTS] = {
+    [SNP_MILAN] = {ANCHOR_AMD_ARK_MILAN,
+	{ANCHOR_AMD_ASK_MILAN, ANCHOR_AMD_ASVK_MILAN}},
+    [SNP_GENOA] = {ANCHOR_AMD_ARK_GENOA,
+	{ANCHOR_AMD_ASK_GENOA, ANCHOR_AMD_ASVK_GENOA}},
+    [SNP_TURIN] = {ANCHOR_AMD_ARK_TURIN,
+	{ANCHOR_AMD_ASK_TURIN, ANCHOR_AMD_ASVK_TURIN}},
+};
+
+/* "<Product>/<vcek|vlek>" */
+static bool
+amd_read(const char *rest, enum snp_product *product, enum snp_key_kind *kind,
+    struct fault *f)
+{
+	for (int p = 0; p < SNP_PRODUCTS; p++) {
+		const char *name = snp_product_name((enum snp_product)p);
+		size_t len = strlen(name);
+
+		if (strncmp(rest, name, len) != 0 || rest[len] != '/')
+			continue;
+		*product = (enum snp_product)p;
+		*kind = strcmp(rest + len, "/vlek") == 0 ? SNP_VLEK : SNP_VCEK;
+		return *kind == SNP_VLEK || strcmp(rest + len, "/vcek") == 0 ||
+		       fault_set(
+			   f, FAULT_INVALID, "%.40s: no kind of key", rest);
+	}
+	return fault_set(f, FAULT_INVALID, "%.40s: no product of AMD's", rest);
+}
+
+static bool
+list_is_by(struct bytes body, X509 *issuer, struct fault *f)
+{
+	struct window window;
+	X509_CRL *list = NULL;
+	bool holds = crl_read(body, &list, f) &&
+		     crl_verify_untimed(list, issuer, &window, f);
+
+	X509_CRL_free(list);
+	return holds;
+}
+
+static enum genuine
+judge_list_by(struct judging *j, enum anchor_kind kind)
+{
+	X509 *root = anchors_certificate(j->by->anchors, kind);
+	enum genuine out = GENUINE_UNKNOWN;
+
+	if (root != NULL)
+		out = genuine_if(list_is_by(j->body, root, j->f), j->f);
+	X509_free(root);
+	return out;
+}
+
+/* Both kinds of list are the root's. */
+static enum genuine
+judge_amd_list(struct judging *j)
+{
+	enum snp_product product;
+	enum snp_key_kind kind;
+
+	return amd_read(j->rest, &product, &kind, j->f)
+		   ? judge_list_by(j, amd[product].ark)
+		   : GENUINE_NO;
+}
+
+static bool
+amd_chain_holds(struct judging *j, enum snp_product p, enum snp_key_kind k)
+{
+	struct chain_blocks b;
+	struct cert issuer, root;
+	uint8_t spki[32];
+	EVP_PKEY *key;
+	bool holds;
+
+	if (!chain_split_pem(j->a, text_of_body(j), &b, j->f))
+		return false;
+	if (b.count != 2)
+		return fault_set(j->f, FAULT_INVALID,
+		    "AMD chain of %zu certificates, not 2", b.count);
+	if (!cert_read(b.at[0], &issuer, j->f) ||
+	    !cert_read(b.at[1], &root, j->f))
+		return false;
+	key = cert_key(&root, NULL);
+	holds =
+	    cert_check_anchor(&root, key, j->by->anchors, amd[p].ark, j->f) &&
+	    cert_check_link(&issuer, &root, key, 1, CHAIN_RSA_PSS, j->f);
+	EVP_PKEY_free(key);
+	if (!holds)
+		return false;
+	cert_spki_sha256(&issuer, spki);
+	return anchors_trust(j->by->anchors, amd[p].issuer[k], spki) ||
+	       fault_set(j->f, FAULT_UNTRUSTED,
+		   "the issuer is not AMD's for such leafs");
+}
+
+static enum genuine
+judge_amd_chain(struct judging *j)
+{
+	enum snp_product product;
+	enum snp_key_kind kind;
+	char **at;
+
+	if (!amd_read(j->rest, &product, &kind, j->f) ||
+	    !amd_chain_holds(j, product, kind))
+		return GENUINE_NO;
+	at = &j->by->amd[product][kind];
+	mem_free(*at);
+	*at = mem_array(j->body.len + 1, 1);
+	memcpy(*at, j->body.at, j->body.len);
+	return GENUINE_YES;
+}
+
+/* "<hwid>/<tcb>": of that chip. */
+static bool
+is_of_chip(const struct snp_key *k, const char *rest, struct fault *f)
+{
+	char hex[HEX_SIZE(64)];
+	size_t len = 2 * k->hwid_len;
+
+	hex_encode(bytes_of(k->hwid, k->hwid_len), hex);
+	return (len > 0 && strncmp(rest, hex, len) == 0 && rest[len] == '/') ||
+	       fault_set(f, FAULT_CONFLICT, "the certificate of another chip");
+}
+
+static enum genuine
+judge_vcek(struct judging *j)
+{
+	struct snp_source s = {.leaf = j->body};
+	struct snp_key *key = NULL;
+	enum snp_product product;
+	enum snp_key_kind kind;
+	struct verdict v;
+	bool holds;
+
+	if (!snp_leaf_peek(j->body, &kind, &product, j->f))
+		return GENUINE_NO;
+	if (kind != SNP_VCEK || j->by->amd[product][kind] == NULL)
+		return GENUINE_UNKNOWN;
+	s.chain = text_of(j->by->amd[product][kind]);
+	verdict_init(&v, j->a, j->now_ms);
+	if (!snp_key_new(&s, j->by->anchors, false, &v, &key))
+		return refused_by(&v, j->f);
+	holds = is_of_chip(key, j->rest, j->f);
+	snp_key_free(&key);
+	return holds ? GENUINE_YES : GENUINE_NO;
+}
+
+/* ------------------------------------------------------------------ NVIDIA */
+
+static bool
+is_issuer_of(X509 *certificate, struct bytes body)
+{
+	X509_CRL *list = NULL;
+	struct fault f;
+	bool is = crl_read(body, &list, &f) &&
+		  X509_NAME_cmp(X509_CRL_get_issuer(list),
+		      X509_get_subject_name(certificate)) == 0;
+
+	X509_CRL_free(list);
+	return is;
+}
+
+/* The root's list by the root; others by those right below it. A name that two
+ * of them bear is no reason to refuse while one of them holds. */
+static enum genuine
+judge_nvidia_list(struct judging *j)
+{
+	const struct nvidia_kept *seen = j->by->nvidia;
+	enum genuine out = GENUINE_UNKNOWN;
+
+	if (strcmp(j->rest, "l1-root") == 0)
+		return judge_list_by(j, ANCHOR_NVIDIA_DEVICE);
+	for (size_t i = 0; i < NVIDIA_IDENTITIES_MAX; i++) {
+		X509 *one = seen->identities[i];
+
+		if (one == NULL || !is_issuer_of(one, j->body))
+			continue;
+		if (list_is_by(j->body, one, j->f))
+			return GENUINE_YES;
+		out = GENUINE_NO;
+	}
+	return out;
+}
+
+static enum genuine
+judge_answer(struct judging *j)
+{
+	const struct nvidia_kept *seen = j->by->nvidia;
+
+	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++) {
+		X509 *one = seen->asked[i];
+		bool holds;
+
+		if (one == NULL)
+			continue;
+		holds = ocsp_is_genuine(j->body, j->name, one, j->now_ms, j->f);
+		if (holds || j->f->kind != FAULT_NOT_FOUND)
+			return genuine_if(holds, j->f);
+	}
+	return GENUINE_UNKNOWN;
+}
+
+/* The service's JSON, or the manifest itself. */
+static bool
+manifest_of(struct judging *j, struct bytes *xml)
+{
+	json_t *o = NULL;
+	bool ok;
+
+	*xml = j->body;
+	if (j->body.len == 0 || j->body.at[0] != '{')
+		return true;
+	ok = json_read(text_of_body(j), (size_t)2 * RIM_BYTES_MAX, &o, j->f) &&
+	     evidence_member(j->a, o, "rim", RIM_BYTES_MAX, xml, j->f);
+	json_free(&o);
+	return ok;
+}
+
+static enum genuine
+judge_manifest(struct judging *j)
+{
+	const struct rim_rules rules = {j->by->anchors, NULL, j->now_ms};
+	struct rim *rim = arena_alloc(j->a, sizeof(*rim));
+	struct bytes xml;
+
+	return genuine_if(
+	    manifest_of(j, &xml) && rim_read(j->a, xml, &rules, rim, j->f),
+	    j->f);
+}
+
+/* A set has no signature of its own; each key has its certificate. One that
+ * stands is enough: a set may hold keys of other services. */
+static enum genuine
+judge_keys(struct judging *j)
+{
+	const struct eat_rules rules = {j->by->anchors, j->now_ms};
+	enum genuine out = GENUINE_NO;
+	struct eat_keys all;
+	const json_t *one;
+	size_t i;
+
+	if (!eat_keys_read(text_of_body(j), &all, j->f))
+		return GENUINE_NO;
+	fault_set(j->f, FAULT_UNTRUSTED, "a key set without a key of NRAS's");
+	json_array_foreach((json_t *)(uintptr_t)all.keys, i, one)
+	{
+		const char *id = json_string_value(json_object_get(one, "kid"));
+		struct window window;
+		EVP_PKEY *key = NULL;
+		bool holds = id != NULL && eat_key_find(&all, id, &rules, &key,
+					       &window, j->f);
+
+		EVP_PKEY_free(key);
+		if (holds || genuine_if(false, j->f) == GENUINE_UNKNOWN)
+			out = holds ? GENUINE_YES : GENUINE_UNKNOWN;
+		if (holds || i + 1 == KEYS_TRIED)
+			break;
+	}
+	eat_keys_free(&all);
+	return out;
+}
+
+/* -------------------------------------------------------------------- kinds */
+
+static const struct {
+	const char *prefix;
+	enum genuine (*judge)(struct judging *j);
+} kinds[] = {
+    {"tdx/tcb/", judge_tdx},
+    {"amd/crl/", judge_amd_list},
+    {"amd/chain/", judge_amd_chain},
+    {"amd/vcek/", judge_vcek},
+    {"nvidia/crl/", judge_nvidia_list},
+    {OCSP_NAME_PREFIX, judge_answer},
+    {"nvidia/rim/", judge_manifest},
+    {"nras/jwks", judge_keys},
+};
+
+enum genuine
+collateral_judge(struct collateral_issuers *by, const char *name,
+    struct bytes body, int64_t now_ms, struct fault *f)
+{
+	struct judging j = {
+	    .by = by, .name = name, .body = body, .now_ms = now_ms, .f = f};
+	enum genuine out = GENUINE_UNKNOWN;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		size_t len = strlen(kinds[i].prefix);
+
+		if (strncmp(name, kinds[i].prefix, len) != 0)
+			continue;
+		j.rest = name + len;
+		j.a = arena_new();
+		out = kinds[i].judge(&j);
+		arena_free(&j.a);
+		break;
+	}
+	return out;
+}
+
+void
+collateral_issuers_clear(struct collateral_issuers *by)
+{
+	for (int p = 0; p < SNP_PRODUCTS; p++)
+		for (int k = 0; k < 2; k++) {
+			mem_free(by->amd[p][k]);
+			by->amd[p][k] = NULL;
+		}
+}
