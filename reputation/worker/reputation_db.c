@@ -160,13 +160,13 @@ const struct pg_statement reputation_statements[] = {
 	" WHERE $12::date IS NULL AND d.pair = t.pair)"
 	" SELECT count(*) FROM changed", 18},
 [DB_IS_EXCUSED] = {"is_excused",
-	"SELECT coalesce(sum(upper(r) - lower(r)), interval '0')"
-	" >= interval '1 hour' FROM unnest((SELECT range_agg(tstzrange("
-	"greatest(began_at, " MIDNIGHT("$1::date") "),"
-	" least(ended_at, " MIDNIGHT("$1::date + 1") ")))"
-	" FROM assay.platform_downtime"
-	" WHERE began_at < " MIDNIGHT("$1::date + 1")
-	" AND ended_at > " MIDNIGHT("$1::date") ")) r", 1},
+	"SELECT assay.excused_time($1::date) >= interval '1 hour'", 1},
+/* Of the days closed before this one, those of which it was said late. */
+[DB_EXCUSE_LATE] = {"excuse_late",
+	"SELECT assay.excuse_late(day, $2::float8, $3::float8) FROM"
+	" (SELECT day FROM assay.day_close WHERE day >= $1::date - 14"
+	" AND day < $1::date AND NOT excused AND assay.excused_time(day)"
+	" >= interval '1 hour' ORDER BY day) x", 3},
 /* The two days before too: of them some came late. */
 [DB_NOTE_DOWNTIME] = {"note_downtime",
 	"INSERT INTO assay.platform_downtime SELECT hour,"

@@ -23,6 +23,7 @@ enum reputation_statement {
 	DB_WRITE,      /* $1 … $16 -> tiers changed */
 	DB_IS_EXCUSED, /* $1 day -> whether */
 	DB_NOTE_DOWNTIME,
+	DB_EXCUSE_LATE, /* $1 day, $2 silver's line, $3 gold's */
 	DB_WEIGH_BEGIN, /* $1 day */
 	DB_WEIGH_READ,	/* $1 rows */
 	DB_WEIGH_WRITE,

@@ -197,6 +197,20 @@ weigh_raters(struct ticker *t, const char *day, struct fault *f)
 
 /* ------------------------------------------------------------------- days */
 
+/* Days that had closed before their downtime was noted. */
+static bool
+excuse_late(struct ticker *t, const char *day, struct fault *f)
+{
+	struct arena *a = arena_new();
+	const char *params[] = {day,
+	    arena_printf(a, "%g", standing_line(STANDING_SILVER)),
+	    arena_printf(a, "%g", standing_line(STANDING_GOLD))};
+	bool ok = act(t, DB_EXCUSE_LATE, params, f);
+
+	arena_free(&a);
+	return ok;
+}
+
 static bool
 close_pairs(struct ticker *t, int64_t day, int64_t now_ms, const char *text,
     bool *is_excused, struct fault *f)
@@ -204,7 +218,7 @@ close_pairs(struct ticker *t, int64_t day, int64_t now_ms, const char *text,
 	struct scorer_moment m = {.now_ms = now_ms, .day = day};
 
 	if (!fold(t, day, true, f) || !score_all(t, &m, f) ||
-	    !act(t, DB_NOTE_DOWNTIME, &text, f) ||
+	    !act(t, DB_NOTE_DOWNTIME, &text, f) || !excuse_late(t, text, f) ||
 	    !ask_bool(t, DB_IS_EXCUSED, &text, is_excused, f))
 		return false;
 	m.is_closing = true;

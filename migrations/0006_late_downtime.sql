@@ -1,0 +1,83 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Downtime that is noted after its day was closed: for fourteen days the close
+-- is taken back, as if it had been known. Scores are not touched, for they are
+-- of events and not of days; runs are.
+
+CREATE FUNCTION assay.excused_time(day date) RETURNS interval
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(sum(upper(r) - lower(r)), interval '0')
+    FROM unnest((SELECT range_agg(tstzrange(greatest(began_at, day::timestamp AT TIME ZONE 'UTC'),
+                                            least(ended_at, (day + 1)::timestamp AT TIME ZONE 'UTC')))
+                   FROM assay.platform_downtime
+                  WHERE began_at < (day + 1)::timestamp AT TIME ZONE 'UTC'
+                    AND ended_at > day::timestamp AT TIME ZONE 'UTC')) r
+$$;
+COMMENT ON FUNCTION assay.excused_time(date) IS 'How much of a UTC day was downtime; what several rows say of the same minutes counts once.';
+
+-- What a run is made of is in score_day, what ended it at once in tier_change
+-- and audit_result. A run of n days is the last n that were not excused.
+CREATE FUNCTION assay.excuse_late(late date, silver double precision, gold double precision) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, assay AS $$
+DECLARE
+  first timestamptz := (late - 14)::timestamp AT TIME ZONE 'UTC';
+  at_day timestamptz := late::timestamp AT TIME ZONE 'UTC';
+BEGIN
+  UPDATE assay.day_close c SET excused = true WHERE c.day = late AND NOT c.excused;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  WITH was AS (
+    UPDATE assay.score_day d SET excused = true WHERE d.day = at_day AND NOT d.excused
+    RETURNING d.did, d.task, d.canonical, d.score),
+  -- The newest close that a fall from a tier, or a failed audit, came after.
+  falls AS (
+    SELECT did, task, canonical, changed_at AS at, tier < 'silver' AS of_silver
+      FROM assay.tier_change WHERE tier < was AND changed_at >= first
+    UNION ALL
+    SELECT did, task, canonical, a.at + interval '24 hours', true
+      FROM assay.audit_result a WHERE NOT agrees AND a.at >= first - interval '1 day'
+       AND (kind = 'fingerprint' OR EXISTS (
+         SELECT FROM assay.audit_result b WHERE b.did = a.did AND b.task = a.task AND b.canonical = a.canonical
+            AND NOT b.agrees AND b.kind = 'canary' AND b.at < a.at AND b.at > a.at - interval '24 hours'))),
+  fell AS (
+    SELECT did, task, canonical,
+           (SELECT max(c.day) FROM assay.day_close c WHERE c.closed_at <= silver_at) AS silver_fell,
+           (SELECT max(c.day) FROM assay.day_close c WHERE c.closed_at <= gold_at) AS gold_fell
+      FROM (SELECT did, task, canonical, max(at) FILTER (WHERE of_silver) AS silver_at, max(at) AS gold_at
+              FROM falls GROUP BY 1, 2, 3) x),
+  -- Before the day: the newest that broke each run. After it: how many counted.
+  seen AS (
+    SELECT w.did, w.task, w.canonical, w.score, f.silver_fell, f.gold_fell,
+           count(*) FILTER (WHERE d.day > at_day) AS later,
+           greatest(max(assay.utc_day(d.day)) FILTER (WHERE d.day < at_day AND coalesce(d.score, -1) < silver), f.silver_fell) AS silver_broke,
+           greatest(max(assay.utc_day(d.day)) FILTER (WHERE d.day < at_day AND coalesce(d.score, -1) < gold), f.gold_fell) AS gold_broke
+      FROM was w LEFT JOIN fell f USING (did, task, canonical)
+      LEFT JOIN (SELECT * FROM assay.score_day
+                  WHERE day >= first AND day <> at_day AND NOT excused) d USING (did, task, canonical)
+     GROUP BY 1, 2, 3, 4, 5, 6),
+  runs AS (
+    SELECT did, task, canonical, s.score, silver_fell, gold_fell, later,
+           count(d.day) FILTER (WHERE assay.utc_day(d.day) > coalesce(silver_broke, '-infinity')) AS silver_before,
+           count(d.day) FILTER (WHERE assay.utc_day(d.day) > coalesce(gold_broke, '-infinity')) AS gold_before
+      FROM seen s LEFT JOIN (SELECT * FROM assay.score_day
+                              WHERE day >= first AND day < at_day AND NOT excused) d USING (did, task, canonical)
+     GROUP BY 1, 2, 3, 4, 5, 6, 7),
+  -- A day that counted is taken out of the run, one that broke it joins what
+  -- stands on its two sides.
+  anew AS (
+    SELECT did, task, canonical,
+           CASE WHEN r.score >= silver THEN s.silver_days - (s.silver_days > later)::int
+                WHEN s.silver_days = later AND coalesce(silver_fell < late, true) THEN later + silver_before
+                ELSE s.silver_days END AS silver_days,
+           CASE WHEN r.score >= gold THEN s.gold_days - (s.gold_days > later)::int
+                WHEN s.gold_days = later AND coalesce(gold_fell < late, true) THEN later + gold_before
+                ELSE s.gold_days END AS gold_days
+      FROM runs r JOIN assay.score s USING (did, task, canonical))
+  UPDATE assay.score s SET silver_days = n.silver_days, gold_days = n.gold_days
+    FROM anew n WHERE s.did = n.did AND s.task = n.task AND s.canonical = n.canonical
+     AND (s.silver_days <> n.silver_days OR s.gold_days <> n.gold_days);
+END $$;
+COMMENT ON FUNCTION assay.excuse_late(date, double precision, double precision) IS 'Takes a closed day back as excused: it neither counts in runs nor ends them. The two lines are silver''s and gold''s.';
+
+REVOKE ALL ON FUNCTION assay.excuse_late(date, double precision, double precision) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION assay.excused_time(date), assay.excuse_late(date, double precision, double precision) TO assay_reputation;
