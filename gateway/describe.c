@@ -5,6 +5,7 @@
  */
 #include "gateway/describe.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -213,6 +214,28 @@ parts_json(const char *parts)
 	return j;
 }
 
+static void
+round_member(json_t *o, const char *name, double step)
+{
+	const json_t *x = json_object_get(o, name);
+
+	if (json_is_number(x))
+		json_object_set_new(o, name,
+		    json_real(round(json_number_value(x) / step) * step));
+}
+
+/* Audits are told by the day and coarsely: nobody shall learn from here which
+ * request was one, and hardly how many were. */
+static void
+blur_audit(json_t *parts)
+{
+	json_t *audit = json_object_get(parts, "audit");
+
+	round_member(audit, "value", 0.05);
+	round_member(audit, "good", 5);
+	round_member(audit, "bad", 5);
+}
+
 /* What is missing for the next tier is between a provider and us. */
 static json_t *
 standing_json(
@@ -223,6 +246,7 @@ standing_json(
 
 	if (x == NULL || strcmp(x->workspace, d->principal->workspace) != 0)
 		json_object_del(j, "next");
+	blur_audit(j);
 	return j;
 }
 
@@ -237,10 +261,10 @@ pair_json(const struct describe *d, const char *did, const char *task,
 	json_t *j = json_pack("{s:s, s:s, s:s, s:o, s:f, s:i, s:o, s:o}",
 	    "task", task, "model", model, "tier",
 	    tier_name(s != NULL ? s->tier : TIER_BRONZE), "score",
-	    score_json(s != NULL ? s->score : -1), "sample_size",
-	    s != NULL ? s->samples : 0.0, "half_life_days", HALF_LIFE_DAYS,
-	    "parts", standing_json(d, did, s), "updated_at",
-	    time_json(s != NULL ? s->updated_at : 0));
+	    score_json(s != NULL ? round(10 * s->score) / 10 : -1),
+	    "sample_size", s != NULL ? round(s->samples) : 0.0,
+	    "half_life_days", HALF_LIFE_DAYS, "parts", standing_json(d, did, s),
+	    "updated_at", time_json(s != NULL ? s->updated_at : 0));
 
 	json_object_set_new(j, "connected", json_boolean(o != NULL));
 	json_object_set_new(j, "fingerprint",

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "auth/scope.h"
 #include "base/json.h"
 #include "gateway/describe.h"
@@ -32,6 +34,14 @@ bench_open(struct bench *b)
 	    (char[]){"tier=gold,score=91.5,samples=40,verified=60000"}));
 	assert_true(world_offer(&b->w, "full", (char[]){"active=4,quant=F16"}));
 	assert_true(world_offer(&b->w, "away", (char[]){"window=closed"}));
+	draft_score(b->w.drafts[CATALOG_SCORES],
+	    &(struct catalog_score){.did = "did:assay:away",
+		.task = "chat",
+		.model = "test:model",
+		.score = 91.2345,
+		.samples = 77.51,
+		.parts = "{\"audit\":{\"value\":0.8734,\"weight\":15,\"good\":"
+			 "21.9,\"bad\":1.2},\"delivery\":{\"value\":0.9123}}"});
 	world_close(&b->w);
 	memcpy(b->principal.workspace, WORLD_A, sizeof(WORLD_A));
 	b->principal.scopes = SCOPE_INFERENCE | SCOPE_MARKETPLACE;
@@ -87,6 +97,12 @@ string(const json_t *j, const char *path)
 {
 	assert_true(json_is_string(at(j, path)));
 	return json_string_value(at(j, path));
+}
+
+static void
+assert_real(const json_t *j, const char *path, double wanted)
+{
+	assert_true(fabs(json_number_value(at(j, path)) - wanted) < 1e-9);
 }
 
 static void
@@ -167,6 +183,17 @@ test_provider(void **state)
 	assert_true(json_real_value(at(j, "pairs.0.sample_size")) > 39.9);
 	assert_int_equal(number(j, "pairs.0.half_life_days"), 7);
 	assert_string_equal(string(j, "pairs.0.fingerprint"), "accepted");
+
+	/* Of audits nobody reads how many there were. */
+	assert_true(
+	    describe_provider(&b.d, "did:assay:away", b.w.arena, &out, &f));
+	j = parse(&b, out);
+	assert_real(j, "pairs.0.score", 91.2);
+	assert_real(j, "pairs.0.sample_size", 78);
+	assert_real(j, "pairs.0.parts.audit.value", 0.85);
+	assert_real(j, "pairs.0.parts.audit.good", 20);
+	assert_real(j, "pairs.0.parts.audit.bad", 0);
+	assert_real(j, "pairs.0.parts.delivery.value", 0.9123);
 
 	/* No data is null, not a number. */
 	assert_true(
