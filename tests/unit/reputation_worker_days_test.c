@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Days of assay-reputation: when audits count, which days are excused, and that
+ * downtime noted late leaves the runs that it would have left in time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/reputation_worker_world.h"
+
+static void
+an_audit_fails_though_our_clock_is_behind(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("behind", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
+	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);"
+	    "INSERT INTO assay.outcome_new SELECT '2026-11-12T11:00Z',"
+	    " assay.pair_of('did:assay:z1', 'chat', 'test:m'), 100, 0, 0, 0,"
+	    " 0, b"
+	    " FROM generate_series(0, 20) b;"
+	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
+	    " 'test:m', '2026-11-12T12:00:01Z', 'fingerprint', false, 'x')"));
+	tick(NOON, 100);
+	assert_string_equal(
+	    migrated_value(
+		super, "SELECT tier || reason FROM assay.tier_change", a),
+	    "bronzeaudit_failed");
+	move_back();
+	arena_free(&a);
+}
+
+static void
+the_first_day_may_have_audits_alone(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("audits", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
+	    " 'test:m', '2026-11-10T12:00Z', 'canary', true, '')"));
+	tick(NOON, 100);
+	assert_string_equal(migrated_value(super,
+				"SELECT string_agg(to_char(day, 'DD'), ' '"
+				" ORDER BY day) FROM assay.score_day",
+				a),
+	    "10 11");
+	move_back();
+	arena_free(&a);
+}
+
+/* Score, size and time of a score are what a provider polls. */
+static const char polled[] =
+    "SELECT coalesce(score::text, '-') || ' ' || sample_size || ' ' ||"
+    " coalesce((parts -> 'audit')::text, '-') || ' ' || updated_at"
+    " FROM assay.score WHERE did = 'did:assay:z1'";
+
+#define CANARY(at, agrees)                                                     \
+	"INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"       \
+	" 'test:m', '" at "', 'canary', " agrees ", '');"
+
+static void
+an_audit_shows_at_the_close_of_its_day(void **state)
+{
+	struct arena *a = arena_new();
+	const char *was, *seen;
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("polled", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
+	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);" CANARY(
+		"2026-11-11T12:00Z", "true")));
+	tick(NOON, 100);
+	was = migrated_value(super, polled, a);
+	assert_non_null(strstr(was, "\"good\""));
+	/* On the day itself nothing moves, for or against. */
+	assert_true(
+	    migrated_run(super, CANARY("2026-11-12T12:00:01Z", "true")
+				    CANARY("2026-11-12T12:00:02Z", "false")));
+	tick(NOON + 5000, 100);
+	assert_string_equal(migrated_value(super, polled, a), was);
+	assert_string_equal(migrated_value(super,
+				"SELECT verdicts_waiting || ' ' || scores_due"
+				" FROM operator.reputation_lag",
+				a),
+	    "0 0");
+	/* Nor where all is summed anew. */
+	recompute_at("log", NOON + 5000);
+	seen = migrated_value(super, polled, a);
+	assert_memory_equal(seen, was, strlen(was) - strlen("00:00:00+00"));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.audit_new", a),
+	    "2");
+	tick(NOON + DAY_MS, 100);
+	seen = migrated_value(super,
+	    "SELECT round((parts -> 'audit' ->> 'good')::numeric, 2) || ' ' ||"
+	    " round((parts -> 'audit' ->> 'bad')::numeric, 2)"
+	    " FROM assay.score_day WHERE day = '2026-11-12T00:00Z'",
+	    a);
+	assert_string_equal(seen, "1.91 1.00");
+	move_back();
+	arena_free(&a);
+}
+
+/* Two canaries that disagree take the tier at once, one does not. */
+static void
+a_failed_audit_waits_for_no_close(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("failed", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
+	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);" CANARY(
+		"2026-11-11T12:00Z", "true") CANARY("2026-11-11T12:30Z",
+		"false") CANARY("2026-11-12T11:00Z", "false")));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
+	    "1");
+	tick(NOON, 100);
+	assert_string_equal(
+	    migrated_value(
+		super, "SELECT tier || reason FROM assay.tier_change", a),
+	    "bronzeaudit_failed");
+	/* 24 hours and a second apart. */
+	assert_true(migrated_run(super,
+	    "UPDATE assay.score SET tier = 'silver', silver_days = 7;"
+	    "DELETE FROM assay.score_due;" CANARY(
+		"2026-11-13T11:00:01Z", "false")));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
+	    "0");
+	move_back();
+	arena_free(&a);
+}
+
+/* Closes the day of these rows, and says whether it was excused. */
+static const char *
+excused(const char *database, const char *rows, struct arena *a)
+{
+	char super[200];
+
+	move_to(database, "fresh", super);
+	assert_true(migrated_run(super, rows));
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.day_close VALUES ('2026-11-10', now(), false)"));
+	tick(NOON, 100);
+	return migrated_value(super,
+	    "SELECT excused FROM assay.day_close"
+	    " WHERE day = '2026-11-11'",
+	    a);
+}
+
+#define OWN_FAULTS                                                             \
+	"INSERT INTO assay.request (id, created_at, account_id, workspace_id," \
+	" endpoint, outcome, status, fault_code, gateway_instance) SELECT"     \
+	" gen_random_uuid(), '2026-11-11T10:30Z', gen_random_uuid(),"          \
+	" gen_random_uuid(), 'x', 'failed', 503,"                              \
+	" 'upstream_dependency_unavailable', 'g' FROM generate_series(1, 20);"
+
+static void
+downtime_is_the_union_of_what_is_said(void **state)
+{
+	struct arena *a = arena_new();
+
+	need_postgres(state, &a);
+	/* 35 and 35 minutes, 15 of them the same; then 10 of them. */
+	assert_string_equal(
+	    excused("down1",
+		"INSERT INTO assay.platform_downtime VALUES"
+		" ('2026-11-11T10:00Z', '2026-11-11T10:35Z', 'a'),"
+		" ('2026-11-11T10:20Z', '2026-11-11T10:55Z', 'b')",
+		a),
+	    "f");
+	assert_string_equal(
+	    excused("down2",
+		"INSERT INTO assay.platform_downtime VALUES"
+		" ('2026-11-11T10:00Z', '2026-11-11T10:35Z', 'a'),"
+		" ('2026-11-11T10:25Z', '2026-11-11T11:00Z', 'b')",
+		a),
+	    "t");
+	/* Only what is of the day. */
+	assert_string_equal(
+	    excused("down3",
+		"INSERT INTO assay.platform_downtime VALUES"
+		" ('2026-11-10T22:00Z', '2026-11-11T00:59Z', 'a')",
+		a),
+	    "f");
+	/* An operator's few minutes do not hide the hour that we saw. */
+	assert_string_equal(
+	    excused("down4",
+		OWN_FAULTS "INSERT INTO assay.platform_downtime VALUES"
+			   " ('2026-11-11T10:00Z', '2026-11-11T10:05Z', 'a')",
+		a),
+	    "t");
+	/* What came late is seen with the next day. */
+	assert_string_equal(
+	    excused("down5",
+		"INSERT INTO assay.day_close VALUES ('2026-11-09', now(), "
+		"false);" OWN_FAULTS "UPDATE assay.request SET"
+		" created_at = '2026-11-09T10:30Z'",
+		a),
+	    "f");
+	{
+		char super[200];
+
+		snprintf(super, sizeof(super),
+		    "host=%s user=postgres"
+		    " dbname=down5",
+		    server.folder);
+		assert_string_equal(migrated_value(super,
+					"SELECT to_char(began_at AT TIME ZONE "
+					"'UTC', 'DD HH24') ||"
+					" source FROM assay.platform_downtime",
+					a),
+		    "09 10assay");
+	}
+	move_back();
+	arena_free(&a);
+}
+
+/* Numbers from 0 to 15 that every database draws alike; twelve providers. */
+static const char twelve[] =
+    "CREATE FUNCTION public.draw(of text) RETURNS integer LANGUAGE sql AS $$"
+    " SELECT ('x' || left(md5('7/' || of), 1))::bit(4)::integer $$;"
+    "INSERT INTO assay.device (did, workspace_id, public_jwk) SELECT"
+    " 'did:assay:z' || p, '11111111-1111-7111-8111-000000000001', '{}'"
+    " FROM generate_series(101, 112) p";
+
+/* A day at scores on both sides of the lines. Some providers fail an audit.
+ * Downtime is noted on its day, or up to nine days late. */
+static const char a_day[] =
+    "TRUNCATE assay.outcome_evidence;"
+    "INSERT INTO assay.outcome_new SELECT day + interval '10 hours',"
+    " assay.pair_of('did:assay:z' || p, 'chat', 'test:m'), good,"
+    " 1000 - good, 0, 0, 0, b FROM the_day, generate_series(101, 112) p,"
+    " generate_series(0, 20) b, LATERAL (SELECT CASE"
+    "  WHEN draw('s' || p || '/' || n) > 1 THEN 950 WHEN p % 2 = 0 THEN 780"
+    "  ELSE 600 END AS good) g;"
+    "INSERT INTO assay.audit_result SELECT 'did:assay:z' || p, 'chat',"
+    " 'test:m', day + interval '20 hours', 'fingerprint', false, ''"
+    " FROM the_day, generate_series(101, 112) p"
+    " WHERE p % 3 = 0 AND draw('a' || p || '/' || n) = 0;"
+    "INSERT INTO assay.platform_downtime SELECT at, at + interval '1 hour',"
+    " 'test' FROM the_day, (SELECT d, timestamptz '2026-11-01T10:00Z'"
+    "  + d * interval '1 day' AS at FROM generate_series(0, 30) d) x"
+    " WHERE draw('d' || d) < 5"
+    " AND n = least(30, d + late * (1 + draw('l' || d) % 9))";
+
+static void
+live_a_day(const char *super, int day, bool is_late, struct arena *a)
+{
+	assert_true(migrated_run(super,
+	    arena_printf(a,
+		"CREATE OR REPLACE VIEW public.the_day AS SELECT %d AS n,"
+		" %d AS late, timestamptz '2026-11-01T00:00Z' + %d *"
+		" interval '1 day' AS day",
+		day, is_late, day)));
+	assert_true(migrated_run(super, a_day));
+}
+
+static const char *
+live(const char *database, bool is_late, struct arena *a)
+{
+	/* 2026-11-02T12:00Z: the day before has just closed. */
+	const int64_t noon = NOON - 10 * DAY_MS;
+	char super[200];
+
+	move_to(database, "fresh", super);
+	assert_true(migrated_run(super, twelve));
+	for (int day = 0; day < 31; day++) {
+		live_a_day(super, day, is_late, a);
+		tick(noon + day * DAY_MS, 100);
+	}
+	return migrated_value(super,
+	    "SELECT (SELECT count(*) || ' excused ' FROM assay.day_close"
+	    " WHERE excused) || string_agg(right(did, 2) || ':' ||"
+	    " least(silver_days, 14) || '/' || least(gold_days, 14), ' '"
+	    " ORDER BY did) FROM assay.score",
+	    a);
+}
+
+static void
+downtime_noted_late_counts_as_if_it_had_been_known(void **state)
+{
+	struct arena *a = arena_new();
+	const char *known, *late;
+
+	need_postgres(state, &a);
+	known = live("known", false, a);
+	late = live("late", true, a);
+	assert_non_null(strstr(known, " excused "));
+	assert_true(atoi(known) >= 3);
+	assert_string_equal(late, known);
+	move_back();
+	arena_free(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_audit_fails_though_our_clock_is_behind),
+	    cmocka_unit_test(the_first_day_may_have_audits_alone),
+	    cmocka_unit_test(an_audit_shows_at_the_close_of_its_day),
+	    cmocka_unit_test(a_failed_audit_waits_for_no_close),
+	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
+	    cmocka_unit_test(
+		downtime_noted_late_counts_as_if_it_had_been_known),
+	};
+
+	return cmocka_run_group_tests(tests, start, end);
+}
