@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "attestation/eip191.h"
+#include "attestation/rim_kept.h"
 #include "attestation/test_roots.h"
 #include "base/clock.h"
 #include "base/codec.h"
@@ -47,6 +48,7 @@ struct verifications {
 	struct anchors *test_anchors;
 #endif
 	struct kept *kept;
+	struct rim_kept rims;
 	const char *instance;
 	struct counters *counters; /* or NULL */
 	void (*on_change)(void *arg);
@@ -180,6 +182,7 @@ use_kept(struct hearing *h, struct collateral *c)
 	bool fresh;
 
 	c->nvidia = kept_nvidia(all->kept);
+	c->rims = &all->rims;
 	for (size_t i = 0; i < c->count; i++) {
 		const struct collateral_item *item = &c->items[i];
 
@@ -652,6 +655,7 @@ verifications_free(struct verifications **vp)
 	timer_free(&v->owing);
 	collaterals_free(&v->collaterals);
 	kept_free(&v->kept);
+	rim_kept_clear(&v->rims);
 	arena_free(&v->arena);
 #ifdef ASSAY_TEST_BUILD
 	anchors_test_free(&v->test_anchors);
