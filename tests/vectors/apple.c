@@ -100,6 +100,14 @@ field(struct vector *x, const json_t *o, const char *name, bool is_hex,
 }
 
 static bool
+decodes(struct vector *x, const char *name, bool is_hex)
+{
+	struct bytes out;
+
+	return field(x, x->c, name, is_hex, &out);
+}
+
+static bool
 app_attest(struct vector *x, struct anchors *anchors)
 {
 	const char *environment = vector_string(x, "environment");
@@ -111,6 +119,9 @@ app_attest(struct vector *x, struct anchors *anchors)
 
 	if (environment == NULL)
 		return vector_fail(x, "the case names no environment");
+	if (!decodes(x, "key_id", false) ||
+	    !decodes(x, "client_data_hash", true))
+		return vector_malformed(x, "app_attest.asked");
 	r.allow_production = strcmp(environment, "production") == 0;
 	r.allow_development = strcmp(environment, "development") == 0;
 	if (!vector_anchor(x, anchors, ANCHOR_APPLE_APP_ATTEST,
@@ -144,7 +155,7 @@ assertion(struct vector *x)
 	    !field(x, x->c, "client_data_hash", true, &r.client_data_hash))
 		return false;
 	if (point.len != 65)
-		return vector_fail(x, "public_key is not a point");
+		return vector_malformed(x, "app_assertion.key");
 	r.point = point.at;
 	verdict_init(&v, x->a, 0);
 	if (app_assertion_judge(&v, &r, raw, &counter) && counter != wanted)

@@ -57,6 +57,11 @@ tinfoil_form(struct vector *x, const uint8_t seen[64], struct fault *f)
 		if (hex_of(o, names[i], raw[i], 32))
 			part[i] = bytes_of(raw[i], 32);
 	}
+	/* A nonce that was asked for is the one to be bound. */
+	if (vector_string(x, "nonce") != NULL &&
+	    (!hex_of(x->c, "nonce", wanted, 32) ||
+		!bytes_equal(part[2], bytes_of(wanted, 32))))
+		return fault_set(f, FAULT_CONFLICT, "another nonce");
 	binding_tinfoil(&(struct binding_tinfoil){part[0], part[1], part[2],
 			    part[3], part[4]},
 	    wanted);
@@ -71,8 +76,10 @@ vector_binding(struct vector *x)
 	struct fault f = {0};
 	bool ok;
 
-	if (scheme == NULL || !hex_of(x->c, "report_data", seen, 64))
+	if (scheme == NULL || vector_string(x, "report_data") == NULL)
 		return vector_fail(x, "no scheme or report data");
+	if (!hex_of(x->c, "report_data", seen, 64))
+		return vector_malformed(x, scheme);
 	if (strcmp(scheme, "address") == 0) {
 		ok = address_form(x, false, seen, &f);
 	} else if (strcmp(scheme, "address+tls") == 0) {

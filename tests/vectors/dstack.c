@@ -148,7 +148,7 @@ vector_dstack_compose(struct vector *x)
 	bool ok;
 
 	if (!register_read(x, "mr_config_id", mr_config))
-		return vector_fail(x, "no register");
+		return vector_malformed(x, "dstack.register");
 	ok = dstack_mr_config_compose(
 	    mr_config, text_of(vector_string(x, "app_compose_text")), &f);
 	return vector_expect_plain(x, ok, verdict_code_of_fault(&f),
@@ -161,11 +161,16 @@ actions_hold(struct vector *x, const char *text, struct fault *f)
 {
 	struct text report = text_of(vector_string(x, "report_data"));
 	struct text asked = text_of(vector_string(x, "nonce"));
-	uint8_t seen[64], nonce[BINDING_NONCE];
+	struct text said = text_of(vector_string(x, "actions_hash"));
+	uint8_t seen[64], nonce[BINDING_NONCE], hash[32];
 
 	if (text == NULL || report.len != 2 * sizeof(seen) ||
 	    !hex_decode(report, seen, sizeof(seen), NULL))
 		return fault_set(f, FAULT_INVALID, "no actions or report data");
+	if (said.len > 0 && (said.len != 2 * sizeof(hash) ||
+				!hex_decode(said, hash, sizeof(hash), NULL) ||
+				memcmp(hash, seen, sizeof(hash)) != 0))
+		return fault_set(f, FAULT_CONFLICT, "another hash is said");
 	memcpy(nonce, seen + 32, sizeof(nonce));
 	return (asked.len == 0 || binding_nonce_read(asked, nonce, f)) &&
 	       binding_actions_hold(seen, text_of(text), nonce, f);

@@ -68,6 +68,23 @@ vector_note(struct vector *x, const char *path, struct bytes *b)
 		((uint8_t *)(uintptr_t)b->at)[c->at] ^= 1;
 }
 
+/* From the folder, and not out of it again. */
+static bool
+stays_inside(const char *path)
+{
+	const char *at = path;
+
+	if (*path == '/' || *path == '\0')
+		return false;
+	for (; at != NULL; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (strncmp(at, "..", 2) == 0 &&
+		    (at[2] == '/' || at[2] == '\0'))
+			return false;
+	}
+	return true;
+}
+
 bool
 vector_file(struct vector *x, const char *path, struct bytes *out)
 {
@@ -77,6 +94,8 @@ vector_file(struct vector *x, const char *path, struct bytes *out)
 
 	if (path == NULL)
 		return vector_fail(x, "the case names no file as text");
+	if (!stays_inside(path))
+		return vector_fail(x, "%s leads out of the folder", path);
 	full = arena_printf(x->a, "%s/%s", x->folder, path);
 	if (!file_read(full, FILE_MAX_BYTES, &at, &len, &f))
 		return vector_fail(x, "%s: %s", path, f.why);
@@ -172,6 +191,13 @@ vector_expect_plain(struct vector *x, bool accepted, enum verdict_code code,
 }
 
 bool
+vector_malformed(struct vector *x, const char *what)
+{
+	return vector_expect_plain(
+	    x, false, CODE_MALFORMED, what, vector_string(x, "expect"));
+}
+
+bool
 vector_expect(struct vector *x, const struct verdict *v, const char *expect)
 {
 	bool passed = holds(x, v, expect);
@@ -227,8 +253,11 @@ find_reason(struct vector *x)
 	char line[512], index[128], id[128], code[64], check[64];
 	FILE *in = fopen(ASSAY_VECTOR_REASONS, "r");
 
-	if (in == NULL)
-		return;
+	if (in == NULL) {
+		fprintf(
+		    stderr, "%s: no table of reasons\n", ASSAY_VECTOR_REASONS);
+		exit(2);
+	}
 	while (fgets(line, sizeof(line), in) != NULL) {
 		if (line[0] == '#' || sscanf(line, "%127s %127s %63s %63s",
 					  index, id, code, check) != 4)
@@ -270,7 +299,8 @@ run_case(struct run *r, const struct vector_kind *k, const char *index,
 	arena_free(&x.a);
 }
 
-static void
+/* How many cases the index has for this kind. */
+static size_t
 run_kind(struct run *r, const struct vector_kind *k, const char *index,
     const json_t *doc)
 {
@@ -284,10 +314,11 @@ run_kind(struct run *r, const struct vector_kind *k, const char *index,
 
 	if (json_is_object(cases)) {
 		run_case(r, k, index, doc, cases, 0);
-		return;
+		return 1;
 	}
 	for (i = 0; i < json_array_size(cases); i++)
 		run_case(r, k, index, doc, json_array_get(cases, i), i);
+	return i;
 }
 
 /* How far two paths go the same way, in whole names of folders. */
@@ -333,33 +364,44 @@ index_like(const char *index)
 }
 
 static void
+index_failed(struct run *r, const char *index, const char *why)
+{
+	printf("FAILED %s: %s\n", index, why);
+	count_of(r, index)->failed++;
+}
+
+static void
+run_kinds(struct run *r, const char *index, const char *like, const json_t *doc)
+{
+	size_t cases = 0;
+
+	if (like == NULL) {
+		index_failed(r, index, "no kind reads this index");
+		return;
+	}
+	for (size_t i = 0; i < vector_kind_count; i++)
+		if (strcmp(vector_kinds[i].index, like) == 0)
+			cases += run_kind(r, &vector_kinds[i], index, doc);
+	if (cases == 0)
+		index_failed(r, index, "no case in this index");
+}
+
+static void
 run_index(struct run *r, const char *index)
 {
 	char *path = arena_printf(r->a, "%s/%s", r->folder, index), *at;
-	const char *like = index_like(index);
 	struct fault f = {0};
 	json_t *doc = NULL;
-	size_t i, len, ran = 0;
+	size_t len;
 
 	if (!file_read(path, FILE_MAX_BYTES, &at, &len, &f)) {
-		printf("FAILED %s: %s\n", index, f.why);
-		count_of(r, index)->failed++;
+		index_failed(r, index, f.why);
 		return;
 	}
-	if (!json_read((struct text){at, len}, FILE_MAX_BYTES, &doc, &f)) {
-		printf("FAILED %s: %s\n", index, f.why);
-		count_of(r, index)->failed++;
-	} else {
-		for (i = 0; like != NULL && i < vector_kind_count; i++)
-			if (strcmp(vector_kinds[i].index, like) == 0) {
-				run_kind(r, &vector_kinds[i], index, doc);
-				ran++;
-			}
-		if (ran == 0) {
-			printf("FAILED %s: no kind reads this index\n", index);
-			count_of(r, index)->failed++;
-		}
-	}
+	if (json_read((struct text){at, len}, FILE_MAX_BYTES, &doc, &f))
+		run_kinds(r, index, index_like(index), doc);
+	else
+		index_failed(r, index, f.why);
 	json_free(&doc);
 	mem_free(at);
 }
@@ -380,6 +422,9 @@ run_folder(struct run *r, const char *below)
 	struct stat st;
 	int i, n = scandir(path, &names, NULL, alphasort);
 
+	if (n < 0)
+		index_failed(r, *below != '\0' ? below : r->folder,
+		    "no folder that can be read");
 	for (i = 0; i < n; i++) {
 		char *rel = arena_printf(r->a, "%s%s%s", below,
 		    *below != '\0' ? "/" : "", names[i]->d_name);

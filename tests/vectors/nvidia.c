@@ -254,9 +254,15 @@ vector_nvidia(struct vector *x)
 {
 	const char *kind = vector_string(x, "kind");
 	struct setup s = {.anchors = anchors_test_new()};
-	bool ok = kind != NULL && strcmp(kind, "set") == 0 ? set(x, &s)
-							   : single(x, &s);
+	bool ok;
 
+	if (kind != NULL && strcmp(kind, "set") == 0)
+		ok = set(x, &s);
+	else if (kind == NULL || strcmp(kind, "gpu") == 0 ||
+		 strcmp(kind, "switch") == 0)
+		ok = single(x, &s);
+	else
+		ok = vector_fail(x, "unknown kind %s", kind);
 	anchors_test_free(&s.anchors);
 	return ok;
 }

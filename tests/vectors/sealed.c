@@ -138,7 +138,7 @@ vector_privatemode_single(struct vector *x)
 
 	if (!hex_member(x, "secret", m.secret, 32) ||
 	    !hex_member(x, "request_nonce", m.nonce, 12))
-		return vector_fail(x, "no secret or nonce");
+		return vector_malformed(x, "sealed");
 	ok = sealed_open_member(
 	    x->a, &m, text_of(vector_string(x, "value")), &id, &out, &f);
 	if (ok && plain != NULL &&

@@ -73,6 +73,9 @@ bool vector_time(struct vector *x, int64_t *now_ms);
  * reason. */
 bool vector_expect(
     struct vector *x, const struct verdict *v, const char *expect);
+/* Evidence in the case itself that cannot be read: a refusal, as it would be
+ * from a provider, and no fault of the case. */
+bool vector_malformed(struct vector *x, const char *what);
 /* The same for a plain yes or no with a code. */
 bool vector_expect_plain(struct vector *x, bool accepted,
     enum verdict_code code, const char *check, const char *expect);
