@@ -47,6 +47,11 @@ extern const struct evidence_source nvml_source;
  * ones, and rows that point out of the table, are left out. */
 json_t *tsm_certificates(struct arena *a, const uint8_t *at, size_t len);
 
+/* Pure: the items of what dstack's agent answered, whole HTTP answers each,
+ * to GetQuote and Info. */
+bool dstack_items(struct arena *a, struct text quote, struct text info,
+    json_t *items, struct fault *f);
+
 bool evidence_is_set(const struct evidence_settings *s);
 
 /* The question's form "assay" of docs/tunnel.md. */

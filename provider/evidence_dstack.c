@@ -61,39 +61,45 @@ exchange(int fd, const char *request, char *answer, size_t *len)
 }
 
 /* HTTP/1.0, so that the end of the connection is the end of the body. */
-static json_t *
-call(const char *socket, const char *where, const char *body, struct fault *f)
+static bool
+call(struct arena *a, const char *socket, const char *where, const char *body,
+    struct text *out, struct fault *f)
 {
-	struct arena *a = arena_new();
-	char *answer = arena_alloc(a, ANSWER_MAX + 1), *at;
+	char *answer = arena_alloc(a, ANSWER_MAX + 1);
+	const char *request = arena_printf(a,
+	    "POST /%s HTTP/1.0\r\nhost: dstack\r\n"
+	    "content-type: application/json\r\n"
+	    "content-length: %zu\r\n\r\n%s",
+	    where, strlen(body), body);
 	int fd = dial(socket, f);
-	json_t *out = NULL;
 	size_t len = 0;
 	bool ok;
 
-	ok = fd >= 0 && (exchange(fd,
-			     arena_printf(a,
-				 "POST /%s HTTP/1.0\r\nhost: dstack\r\n"
-				 "content-type: application/json\r\n"
-				 "content-length: %zu\r\n\r\n%s",
-				 where, strlen(body), body),
-			     answer, &len) ||
-			    fault_set(f, FAULT_UNAVAILABLE,
-				"dstack: %s broke off", where));
-	at = ok ? strstr(answer, "\r\n\r\n") : NULL;
-	if (ok && (at == NULL || at - answer > HEAD_MAX ||
-		      strncmp(answer, "HTTP/1.", 7) != 0 ||
-		      strncmp(answer + 8, " 200", 4) != 0))
-		ok = fault_set(
+	if (fd < 0)
+		return false;
+	ok = exchange(fd, request, answer, &len) ||
+	     fault_set(f, FAULT_UNAVAILABLE, "dstack: %s broke off", where);
+	close(fd);
+	*out = (struct text){answer, len};
+	return ok;
+}
+
+/* An answer's body, which is one object. */
+static bool
+read_answer(
+    struct text answer, const char *where, json_t **out, struct fault *f)
+{
+	const char *at = memmem(answer.at, answer.len, "\r\n\r\n", 4);
+	size_t head;
+
+	if (at == NULL || at - answer.at > HEAD_MAX ||
+	    !text_starts_with(answer, "HTTP/1.") ||
+	    strncmp(answer.at + 8, " 200", 4) != 0)
+		return fault_set(
 		    f, FAULT_UNAVAILABLE, "dstack: %s was refused", where);
-	if (ok)
-		json_read(
-		    (struct text){at + 4, len - (size_t)(at + 4 - answer)},
-		    ANSWER_MAX, &out, f);
-	if (fd >= 0)
-		close(fd);
-	arena_free(&a);
-	return out;
+	head = (size_t)(at + 4 - answer.at);
+	return json_read((struct text){answer.at + head, answer.len - head},
+	    ANSWER_MAX, out, f);
 }
 
 static bool
@@ -143,24 +149,35 @@ add_log(const json_t *said, const json_t *info, json_t *items, struct fault *f)
 	return ok;
 }
 
+bool
+dstack_items(struct arena *a, struct text quote, struct text info,
+    json_t *items, struct fault *f)
+{
+	json_t *said = NULL, *about = NULL;
+	bool ok;
+
+	ok = read_answer(quote, "GetQuote", &said, f) &&
+	     read_answer(info, "Info", &about, f) &&
+	     add_quote(a, said, items, f) && add_log(said, about, items, f);
+	json_free(&said);
+	json_free(&about);
+	return ok;
+}
+
 static bool
 gather(const struct evidence_question *q, json_t *items, struct fault *f)
 {
 	char hex[HEX_SIZE(EVIDENCE_REPORT_DATA)];
 	const char *socket = q->settings->dstack;
 	struct arena *a = arena_new();
-	json_t *said, *info = NULL;
+	struct text quote, info;
 	bool ok;
 
 	hex_encode(bytes_of(q->report_data, sizeof(q->report_data)), hex);
-	said = call(socket, "GetQuote",
-	    arena_printf(a, "{\"report_data\":\"%s\"}", hex), f);
-	if (said != NULL)
-		info = call(socket, "Info", "{}", f);
-	ok = info != NULL && add_quote(a, said, items, f) &&
-	     add_log(said, info, items, f);
-	json_free(&said);
-	json_free(&info);
+	ok = call(a, socket, "GetQuote",
+		 arena_printf(a, "{\"report_data\":\"%s\"}", hex), &quote, f) &&
+	     call(a, socket, "Info", "{}", &info, f) &&
+	     dstack_items(a, quote, info, items, f);
 	arena_free(&a);
 	return ok;
 }
