@@ -72,9 +72,16 @@ test_fuzz() {
 }
 
 test_vectors() {
-	local folder=${1:-../shared/vectors} result
+	local folder=${1:-../shared/vectors} result status=0
 
-	if [ ! -d "$folder" ]; then
+	# A folder that was asked for is meant from where the caller stands.
+	[ -d "$folder" ] || [ ! -d "${OLDPWD:-}/$folder" ] ||
+		folder=$OLDPWD/$folder
+	if [ ! -d "$folder" ] && [ $# -gt 0 ]; then
+		say "vectors: no folder $folder"
+		count vectors 0 1 0
+		return
+	elif [ ! -d "$folder" ]; then
 		say "vectors: skipped, no folder $folder"
 		count vectors 0 0 1
 		return
@@ -84,12 +91,19 @@ test_vectors() {
 		return
 	}
 	step "attestation vectors of $folder"
-	build/asan/tests/vectors "$folder" >build/vectors.log 2>&1 || true
+	build/asan/tests/vectors "$folder" >build/vectors.log 2>&1 || status=$?
 	grep -vE '^[0-9]+ passed, [0-9]+ failed' build/vectors.log |
 		tail -n 60 >&2 || true
 	result=$(grep -E '^[0-9]+ passed, [0-9]+ failed' build/vectors.log |
 		tail -n 1)
-	if [[ $result =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+	if [[ $result =~ ^([1-9][0-9]*)\ passed,\ 0\ failed ]] &&
+		[ $status -ne 0 ]; then
+		say "vectors: the runner ended with $status (build/vectors.log)"
+		count vectors "${BASH_REMATCH[1]}" 1 0
+	elif [[ $result =~ ^0\ passed,\ 0\ failed ]]; then
+		say "vectors: no case in $folder"
+		count vectors 0 1 0
+	elif [[ $result =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
 		count vectors "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" 0
 	else
 		say "vectors: the runner did not finish (build/vectors.log)"

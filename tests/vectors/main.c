@@ -272,6 +272,16 @@ find_reason(struct vector *x)
 	fclose(in);
 }
 
+static bool
+has_needed(struct vector *x, const struct vector_kind *k)
+{
+	for (size_t i = 0; i < 4 && k->needs[i] != NULL; i++)
+		if (json_object_get(x->c, k->needs[i]) == NULL)
+			return vector_fail(
+			    x, "the case has no member %s", k->needs[i]);
+	return true;
+}
+
 static void
 run_case(struct run *r, const struct vector_kind *k, const char *index,
     const json_t *doc, const json_t *c, size_t number)
@@ -288,7 +298,7 @@ run_case(struct run *r, const struct vector_kind *k, const char *index,
 		x.id = arena_printf(
 		    x.a, "%s%zu", k->member != NULL ? k->member : "#", number);
 	find_reason(&x);
-	if (!k->run_case(&x)) {
+	if (!has_needed(&x, k) || !k->run_case(&x)) {
 		n->failed++;
 		printf("FAILED %s %s: %s\n", index, x.id, x.why);
 	} else if (x.skipped) {

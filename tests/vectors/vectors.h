@@ -54,6 +54,8 @@ struct vector_kind {
 	const char *index;  /* the index file it reads, from the folder */
 	const char *member; /* its list of cases; NULL: the document itself */
 	bool (*run_case)(struct vector *x);
+	/* Members without which there is nothing to refuse. */
+	const char *needs[4];
 };
 extern const struct vector_kind vector_kinds[];
 extern const size_t vector_kind_count;
