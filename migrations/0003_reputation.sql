@@ -570,11 +570,13 @@ CREATE TRIGGER count_fingerprint AFTER UPDATE ON assay.fingerprint FOR EACH ROW
 
 -- Runs on one snapshot, beside gateways that go on writing: what they note
 -- meanwhile is not in it, stays in outcome_new, verdict_new and audit_new, and
--- is added by the next tick. What is of a day to come waits there too. Each sum
--- is one pass with one hash table: weights are looked up, not joined.
+-- is added by the next tick. What is of a day to come waits there too.
+-- What comes by the million is summed in one pass, by hashing bigints (weights
+-- are looked up, not joined); then the sums of each era, sorted, as numeric.
 CREATE FUNCTION assay.reputation_rebuild(source text, today date) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay
-SET work_mem = '512MB' SET enable_partitionwise_join = on SET enable_sort = off SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp
+SET work_mem = '512MB' SET enable_partitionwise_join = on SET timezone = 'UTC' SET enable_sort = off
+SET enable_nestloop = off SET enable_mergejoin = off SET enable_hashagg = on AS $$
 DECLARE
   until timestamptz := today + 1;
   first CONSTANT date := '2026-01-01';
@@ -592,34 +594,37 @@ BEGIN
   TRUNCATE assay.outcome_evidence, assay.verdict_evidence, assay.audit_evidence;
   -- Whether an answer was fast is judged when it is written, by the medians
   -- published then; the log says anew what was delivered.
+  CREATE TEMP TABLE outcome_era ON COMMIT DROP AS
+    SELECT pair, bucket, day / 84 AS era, assay.sum_units(delivered * units[day % 84 + 1]) AS delivered,
+           assay.sum_units(failed * units[day % 84 + 1]) AS failed,
+           assay.sum_units(fast * units[day % 84 + 1]) AS fast,
+           assay.sum_units(slow * units[day % 84 + 1]) AS slow
+      FROM (SELECT pair, bucket, greatest(minute::date - first, 0) AS day,
+                   CASE WHEN source = 'minutes' THEN delivered ELSE 0 END AS delivered,
+                   CASE WHEN source = 'minutes' THEN failed ELSE 0 END AS failed, fast, slow
+              FROM assay.outcome_minute WHERE minute < until AND delivered + failed > 0
+            UNION ALL
+            SELECT p.id, bucket, greatest(e.created_at::date - first, 0),
+                   (delivery > 0)::integer, (delivery < 0)::integer, 0, 0
+              FROM assay.attempt_evidence e JOIN assay.pair p USING (did, task, canonical)
+             WHERE source = 'log' AND delivery <> 0 AND e.created_at < until) x
+     GROUP BY pair, bucket, day / 84;
+  CREATE TEMP TABLE verdict_era ON COMMIT DROP AS
+    SELECT pair, account_id, day / 84 AS era, assay.sum_units(value * units[day % 84 + 1]) AS good,
+           assay.sum_units((100 - value) * units[day % 84 + 1]) AS bad
+      FROM (SELECT p.id AS pair, account_id, greatest(created_at::date - first, 0) AS day, value
+              FROM assay.feedback f JOIN assay.pair p USING (did, task, canonical)
+             WHERE counts AND created_at < until) x
+     GROUP BY pair, account_id, day / 84;
+  PERFORM set_config('enable_sort', 'on', true), set_config('enable_hashagg', 'off', true);
   INSERT INTO assay.outcome_evidence
     SELECT pair, bucket, sum(delivered * weight), sum(failed * weight), sum(fast * weight), sum(slow * weight)
-      FROM (SELECT pair, bucket, assay.evidence_era_unit(day / 84) AS weight,
-                   assay.sum_units(delivered * units[day % 84 + 1]) AS delivered,
-                   assay.sum_units(failed * units[day % 84 + 1]) AS failed,
-                   assay.sum_units(fast * units[day % 84 + 1]) AS fast,
-                   assay.sum_units(slow * units[day % 84 + 1]) AS slow
-              FROM (SELECT pair, bucket, greatest(minute::date - first, 0) AS day,
-                           CASE WHEN source = 'minutes' THEN delivered ELSE 0 END AS delivered,
-                           CASE WHEN source = 'minutes' THEN failed ELSE 0 END AS failed, fast, slow
-                      FROM assay.outcome_minute WHERE minute < until AND delivered + failed > 0
-                    UNION ALL
-                    SELECT p.id, bucket, greatest(e.created_at::date - first, 0),
-                           (delivery > 0)::integer, (delivery < 0)::integer, 0, 0
-                      FROM assay.attempt_evidence e JOIN assay.pair p USING (did, task, canonical)
-                     WHERE source = 'log' AND delivery <> 0 AND e.created_at < until) x
-             GROUP BY pair, bucket, day / 84) eras
+      FROM (SELECT *, assay.evidence_era_unit(era) AS weight FROM pg_temp.outcome_era) x
      GROUP BY pair, bucket ORDER BY pair, bucket;
   INSERT INTO assay.verdict_evidence
-    SELECT pair, account_id, v.good, v.bad, r.weight
+    SELECT v.*, r.weight
       FROM (SELECT pair, account_id, sum(good * weight) AS good, sum(bad * weight) AS bad
-              FROM (SELECT pair, account_id, assay.evidence_era_unit(day / 84) AS weight,
-                           assay.sum_units(value * units[day % 84 + 1]) AS good,
-                           assay.sum_units((100 - value) * units[day % 84 + 1]) AS bad
-                      FROM (SELECT p.id AS pair, account_id, greatest(created_at::date - first, 0) AS day, value
-                              FROM assay.feedback f JOIN assay.pair p USING (did, task, canonical)
-                             WHERE counts AND created_at < until) x
-                     GROUP BY pair, account_id, day / 84) eras
+              FROM (SELECT *, assay.evidence_era_unit(era) AS weight FROM pg_temp.verdict_era) x
              GROUP BY pair, account_id) v
       JOIN assay.pair p ON p.id = pair
       LEFT JOIN assay.rater_weight r USING (task, canonical, account_id) ORDER BY pair, account_id;

@@ -36,11 +36,11 @@
 	" LEFT JOIN failed f ON " OF("f", "p") \
 	" LEFT JOIN LATERAL (SELECT * FROM assay.audit_evidence x" \
 	"  WHERE x.pair = p.pair LIMIT 1) a ON true" \
-	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' '," \
-	"  delivered, failed, fast, slow), ' ') AS numbers" \
+	" LEFT JOIN LATERAL (SELECT string_agg(delivered::text" \
+	"  || ' ' || failed || ' ' || fast || ' ' || slow, ' ') AS numbers" \
 	"  FROM assay.outcome_evidence x WHERE x.pair = p.pair) o ON true" \
-	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' '," \
-	"  good, bad, coalesce(weight, -1)), ' ') AS numbers" \
+	" LEFT JOIN LATERAL (SELECT string_agg(good::text" \
+	"  || ' ' || bad || ' ' || coalesce(weight, -1), ' ') AS numbers" \
 	"  FROM assay.verdict_evidence x WHERE x.pair = p.pair) v ON true)" \
 	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
 
@@ -119,8 +119,10 @@ const struct pg_statement reputation_statements[] = {
 	" FROM summed ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_DUE] = {"due",
-	"WITH p AS MATERIALIZED (SELECT pair, " PAIR " FROM assay.score_due"
-	" JOIN assay.pair ON id = pair ORDER BY pair LIMIT $2::bigint), "
+	"WITH d AS MATERIALIZED (SELECT pair FROM assay.score_due"
+	" ORDER BY pair LIMIT $2::bigint), p AS MATERIALIZED (SELECT d.pair,"
+	" x.* FROM d, LATERAL (SELECT " PAIR " FROM assay.pair"
+	"  WHERE id = d.pair LIMIT 1) x), "
 	WEIGHT "," EVIDENCE, 3},
 [DB_UNCLOSED] = {"unclosed",
 	"WITH s AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
@@ -156,8 +158,8 @@ const struct pg_statement reputation_statements[] = {
 	" ($3::text[])[place:place], ($5::float8[])[place:place],"
 	" ($7::jsonb[])[place:place]) AS x(" PAIR ", score, parts)) AS x"
 	" ON CONFLICT DO NOTHING RETURNING 1),"
-	" done AS (DELETE FROM assay.score_due d USING t"
-	" WHERE $12::date IS NULL AND d.pair = t.pair)"
+	" done AS (DELETE FROM assay.score_due"
+	" WHERE $12::date IS NULL AND pair = ANY ($11::integer[]))"
 	" SELECT count(*) FROM changed", 18},
 [DB_IS_EXCUSED] = {"is_excused",
 	"SELECT assay.excused_time($1::date) >= interval '1 hour'", 1},
