@@ -137,7 +137,7 @@ learn(struct nvidia_kept *k, const struct chain *c)
 		    &k->next_identity, c->at[c->count - 2]);
 	for (size_t i = 1; i < c->count; i++)
 		if (ocsp_is_offered(c->at[i - 1]))
-			learn_one(k->asked, NVIDIA_KEPT_MAX, &k->next_asked,
+			learn_one(k->asked, NVIDIA_ASKED_MAX, &k->next_asked,
 			    c->at[i]);
 }
 
@@ -148,7 +148,7 @@ nvidia_kept_clear(struct nvidia_kept *k)
 		X509_free(k->at[i].leaf);
 	for (size_t i = 0; i < NVIDIA_IDENTITIES_MAX; i++)
 		X509_free(k->identities[i]);
-	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++)
+	for (size_t i = 0; i < NVIDIA_ASKED_MAX; i++)
 		X509_free(k->asked[i]);
 	memset(k, 0, sizeof(*k));
 }

@@ -26,7 +26,11 @@ const char *nvidia_mode_name(enum nvidia_mode m);
 /* Chains that were found good before, so that a device seen again costs one
  * signature. The caller's, zeroed to begin with, for one set of anchors; an
  * entry holds for these bytes of chain and lists, inside their window. */
-enum { NVIDIA_KEPT_MAX = 64, NVIDIA_IDENTITIES_MAX = 16 };
+enum {
+	NVIDIA_KEPT_MAX = 1024, /* 128 nodes of eight */
+	NVIDIA_IDENTITIES_MAX = 16,
+	NVIDIA_ASKED_MAX = 64
+};
 struct nvidia_kept {
 	struct {
 		uint8_t digest[32];
@@ -39,7 +43,7 @@ struct nvidia_kept {
 	 * about whose certificates a responder may be asked. For whoever takes
 	 * in such lists and answers. NULL: free. */
 	X509 *identities[NVIDIA_IDENTITIES_MAX];
-	X509 *asked[NVIDIA_KEPT_MAX];
+	X509 *asked[NVIDIA_ASKED_MAX];
 	size_t next_identity, next_asked;
 };
 void nvidia_kept_clear(struct nvidia_kept *k); /* frees what it holds */

@@ -275,7 +275,7 @@ judge_answer(struct judging *j)
 {
 	const struct nvidia_kept *seen = j->by->nvidia;
 
-	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++) {
+	for (size_t i = 0; i < NVIDIA_ASKED_MAX; i++) {
 		X509 *one = seen->asked[i];
 		bool holds;
 
