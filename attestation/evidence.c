@@ -319,8 +319,11 @@ check_presence(struct examination *x, const struct bundle *b, struct verdict *v)
 
 	held = present(
 	    v, p->require & REQUIRE_CPU, x->facts.cpu, "evidence.cpu_present");
-	held &= present(v, p->require & REQUIRE_GPU, x->facts.gpus > 0,
-	    "evidence.gpu_present");
+	/* A number of GPUs asks for them as well. */
+	held &= present(v,
+	    (p->require & REQUIRE_GPU) ||
+		(p->nvidia.present && p->nvidia.gpus > 0),
+	    x->facts.gpus > 0, "evidence.gpu_present");
 	held &= present(v, p->require & REQUIRE_DEVICE, x->facts.device,
 	    "evidence.device_present");
 	held &= present(

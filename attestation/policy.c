@@ -20,6 +20,7 @@
 
 enum field_type {
 	F_TEXTS,
+	F_HEXES, /* texts of hex, kept in lower case: "0xAb" is "0xab" */
 	F_DIGESTS,
 	F_INT,
 	F_BOOL,
@@ -142,10 +143,10 @@ static const struct field apple_fields[] = {
 
 static const struct field dstack_fields[] = {
 	{"allow_unpinned_base", F_BOOL,   AT(dstack.allow_unpinned_base), 0, 0},
-	{"app_ids",            F_TEXTS,   AT(dstack.app_ids), 0, 0},
-	{"compose_hashes",     F_TEXTS,   AT(dstack.compose_hashes), 0, 0},
+	{"app_ids",            F_HEXES,   AT(dstack.app_ids), 0, 0},
+	{"compose_hashes",     F_HEXES,   AT(dstack.compose_hashes), 0, 0},
 	{"key_providers",      F_TEXTS,   AT(dstack.key_providers), 0, 0},
-	{"os_images",          F_TEXTS,   AT(dstack.os_images), 0, 0},
+	{"os_images",          F_HEXES,   AT(dstack.os_images), 0, 0},
 };
 
 static const struct section sections[] = {
@@ -167,8 +168,8 @@ static const struct field top_fields[] = {
 	    1, 10LL * 366 * 86400},
 	{"max_verdict_age_s",    F_INT,   AT(max_verdict_age_s), 1, 30 * 86400},
 	{"revocation",           F_BOOL,  AT(revocation), 0, 0},
-	{"signing_addresses",    F_TEXTS, AT(signing_addresses), 0, 0},
-	{"workloads",            F_TEXTS, AT(workloads), 0, 0},
+	{"signing_addresses",    F_HEXES, AT(signing_addresses), 0, 0},
+	{"workloads",            F_HEXES, AT(workloads), 0, 0},
 };
 /* clang-format on */
 
@@ -206,8 +207,20 @@ policy_defaults(void)
 	return p;
 }
 
+static const char *
+lower(struct arena *a, const char *text)
+{
+	char *at = arena_string(a, text);
+	size_t i;
+
+	for (i = 0; at[i] != '\0'; i++)
+		if (at[i] >= 'A' && at[i] <= 'Z')
+			at[i] = (char)(at[i] - 'A' + 'a');
+	return at;
+}
+
 static bool
-read_texts(struct arena *a, const json_t *j, const char *path,
+read_texts(struct arena *a, const json_t *j, const char *path, bool is_hex,
     struct policy_texts *out, struct fault *f)
 {
 	size_t i, n = json_array_size(j);
@@ -227,7 +240,8 @@ read_texts(struct arena *a, const json_t *j, const char *path,
 			    "policy: %s holds something that is not a text of "
 			    "1 to %d bytes",
 			    path, TEXT_MAX);
-		at[i] = arena_string(a, json_string_value(e));
+		at[i] = is_hex ? lower(a, json_string_value(e))
+			       : arena_string(a, json_string_value(e));
 	}
 	*out = (struct policy_texts){true, n, at};
 	return true;
@@ -355,7 +369,8 @@ read_field(struct arena *a, const struct field *d, const json_t *j,
 
 	switch (d->type) {
 	case F_TEXTS:
-		return read_texts(a, j, path, at, f);
+	case F_HEXES:
+		return read_texts(a, j, path, d->type == F_HEXES, at, f);
 	case F_DIGESTS:
 		return read_digests(a, j, path, (size_t)d->min, at, f);
 	case F_INT:

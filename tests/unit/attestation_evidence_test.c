@@ -398,6 +398,13 @@ test_presence(void **state)
 	    &s->policy, &f));
 	refused(judge(s, "assay", ""), VERDICT_FAILED, CODE_MISSING,
 	    "evidence.gpu_present");
+	/* So does a policy that counts GPUs, though it requires none by name.
+	 */
+	s->policy = policy_with(s->forge.a, ",\"nvidia\":{\"gpus\":1}");
+	refused(judge(s, "assay", ""), VERDICT_FAILED, CODE_MISSING,
+	    "evidence.gpu_present");
+	s->policy = policy_with(s->forge.a, ",\"nvidia\":{}");
+	holds(judge(s, "assay", ""));
 	s->policy = policy_with(s->forge.a, ",\"kms_roots\":[\"aa\"]");
 	refused(judge(s, "assay", ""), VERDICT_FAILED, CODE_MISSING,
 	    "evidence.workload_present");

@@ -282,6 +282,24 @@ test_contrast_refusals(void **state)
 	    "Contrast manifest: a workload hash is not 32 bytes");
 }
 
+/* Hex means the same in any case: an address as wallets write it is that
+ * address. A name is not hex. */
+static void
+test_hex_in_any_case(void **state)
+{
+	const struct policy *p =
+	    read(state, HEAD "\"workloads\":[\"ABcd\"],\"signing_addresses\":"
+			     "[\"0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf\"],"
+			     "\"tdx\":{},\"dstack\":{\"app_ids\":[\"AA\"],"
+			     "\"key_providers\":[\"Local\"]}}");
+
+	assert_string_equal(p->signing_addresses.at[0],
+	    "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf");
+	assert_string_equal(p->workloads.at[0], "abcd");
+	assert_string_equal(p->dstack.app_ids.at[0], "aa");
+	assert_string_equal(p->dstack.key_providers.at[0], "Local");
+}
+
 int
 main(void)
 {
@@ -296,6 +314,7 @@ main(void)
 	    T(test_digest_is_of_the_meaning),
 	    T(test_contrast),
 	    T(test_contrast_refusals),
+	    T(test_hex_in_any_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
