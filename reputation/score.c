@@ -208,25 +208,64 @@ score_approval(const struct evidence *quality)
 	       (quality->good + quality->bad + SCORE_LENT);
 }
 
-/* No score is far above what buyers say of the answers. */
-static void
-hold_by_quality(const struct evidence *quality, struct score *s)
+struct evidence
+score_without_kind(const struct evidence *quality)
 {
-	double most =
-	    100 - SCORE_HOLD * (SCORE_APPROVED - 100 * score_approval(quality));
-	double more = s->parts[STREAM_AUDIT].value >= SCORE_TRUSTED
-			  ? SCORE_TRUST
-			  : SCORE_DOUBT;
+	return (struct evidence){
+	    fmax(quality->good - SCORE_FEW, 0), quality->bad};
+}
 
-	s->kept = fmin(s->value, fmax(most + more, 0));
-	s->is_held_by_quality = most < s->value;
-	s->value = fmin(s->value, fmax(most, 0));
+struct evidence
+score_without_harsh(const struct evidence *quality)
+{
+	double out = fmin(SCORE_FEW, SCORE_FEW_PART * weight_of(quality));
+
+	return (struct evidence){quality->good, fmax(quality->bad - out, 0)};
+}
+
+/* No score is far above what buyers say of the answers. */
+static double
+most_by_quality(struct evidence quality)
+{
+	double below = SCORE_APPROVED - 100 * score_approval(&quality);
+
+	return 100 - SCORE_HOLD * below;
+}
+
+/* Weighted, of the streams that have data; less than 0: none has. */
+static double
+mean_of(const struct score *s)
+{
+	double sum = 0, weights = 0;
+
+	for (int i = 0; i < STREAMS; i++) {
+		if (!s->parts[i].has_data)
+			continue;
+		sum += streams_table[i].weight * s->parts[i].value;
+		weights += streams_table[i].weight;
+	}
+	return weights > 0 ? 100 * sum / weights : -1;
+}
+
+/* The score once more, as the mildest reading of the voices has it. */
+static double
+kept_by(const struct evidence *quality, const struct score *s)
+{
+	struct evidence left = score_without_harsh(quality);
+	struct score mild = *s;
+	double trust =
+	    s->parts[STREAM_AUDIT].value >= SCORE_TRUSTED ? SCORE_TRUST : 0;
+
+	mild.parts[STREAM_QUALITY].value =
+	    score_lower_bound(left.good, left.bad);
+	return fmin(mean_of(&mild), fmax(most_by_quality(left) + trust, 0));
 }
 
 void
 score_make(const struct evidence streams[STREAMS], struct score *out)
 {
-	double sum = 0, weights = 0;
+	const struct evidence *quality = &streams[STREAM_QUALITY];
+	double most = most_by_quality(score_without_kind(quality)), mean;
 
 	memset(out, 0, sizeof(*out));
 	for (int i = 0; i < STREAMS; i++) {
@@ -238,13 +277,13 @@ score_make(const struct evidence streams[STREAMS], struct score *out)
 		out->parts[i].has_data = true;
 		out->parts[i].value =
 		    score_lower_bound(streams[i].good, streams[i].bad);
-		sum += streams_table[i].weight * out->parts[i].value;
-		weights += streams_table[i].weight;
 		out->samples += w;
 	}
-	if (weights == 0)
+	mean = mean_of(out);
+	if (mean < 0)
 		return;
 	out->has_data = true;
-	out->value = 100 * sum / weights;
-	hold_by_quality(&streams[STREAM_QUALITY], out);
+	out->is_held_by_quality = most < mean;
+	out->value = fmin(mean, fmax(most, 0));
+	out->kept = kept_by(quality, out);
 }

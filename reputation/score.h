@@ -17,11 +17,12 @@
 #define SCORE_SHARE_FREE 10.0 /* events one buyer may always carry */
 #define SCORE_NOTHING 0.05    /* less weight than this is no data */
 #define SCORE_LENT 10.0	      /* good verdicts that approval begins with */
-#define SCORE_APPROVED 95.0   /* approval, in percent, that holds nothing */
+#define SCORE_APPROVED 92.0   /* approval, in percent, that holds nothing */
 #define SCORE_HOLD 2.0	      /* points for each percent below it */
-#define SCORE_DOUBT 10.0      /* points that words alone have to take */
+#define SCORE_FEW 15.0	      /* voices that by themselves move nothing */
+#define SCORE_FEW_PART 0.25   /* of all: no more harsh ones are left out */
 #define SCORE_TRUSTED 0.90    /* audit's value that speaks against words */
-#define SCORE_TRUST 30.0      /* points that words then have to take */
+#define SCORE_TRUST 20.0      /* points that words then have to take */
 
 enum stream {
 	STREAM_DELIVERY,
@@ -63,11 +64,18 @@ struct evidence score_voices(struct voice *voices, size_t count);
 /* The share of verdicts that are good once ten more good ones are added. */
 double score_approval(const struct evidence *quality);
 
+/* What is left of the voices when the score is made: without fifteen good
+ * ones, so that so many who were bought lift nobody above what others say. */
+struct evidence score_without_kind(const struct evidence *quality);
+/* And when a tier is to be kept: without fifteen bad ones, but never without
+ * more of them than a quarter of all. */
+struct evidence score_without_harsh(const struct evidence *quality);
+
 struct score {
 	bool has_data; /* false: everything below is 0, and the score null */
 	double value;  /* 0 to 100; what closes a day */
-	double kept;   /* what a tier is kept by: value, or somewhat more where
-			* words alone hold it, and more where canaries agree */
+	double kept;   /* what a tier is kept by: value, or what it were without
+			* the harshest voices, and more where canaries agree */
 	double samples;
 	bool is_held_by_quality;
 	struct {

@@ -195,6 +195,36 @@ approval_moves_the_right_way_from_the_first_word(void **state)
 	}
 }
 
+/* Whoever fifteen bought voices praise is held to what the others say; and
+ * fifteen that slander take no tier, where they are not a quarter of all. */
+static void
+few_who_conspire_move_nothing(void **state)
+{
+	(void)state;
+	seed = 16;
+	for (int h = 0; h < 20 * HISTORIES; h++) {
+		struct evidence e[STREAMS], honest;
+		double few = below(1001) / 1000.0;
+		struct score was, is;
+		double most;
+
+		some_streams(e);
+		honest = e[STREAM_QUALITY];
+		most = 100 - SCORE_HOLD * (SCORE_APPROVED -
+					      100 * score_approval(&honest));
+		e[STREAM_QUALITY].good += few * SCORE_FEW;
+		score_make(e, &is);
+		assert_true(is.value <= fmax(most, 0) + 1e-9);
+
+		e[STREAM_QUALITY] = honest;
+		score_make(e, &was);
+		e[STREAM_QUALITY].bad += few * SCORE_FEW;
+		score_make(e, &is);
+		if (honest.good + honest.bad > 3 * SCORE_FEW)
+			assert_true(is.kept >= was.value - 1e-9);
+	}
+}
+
 /* A history that ends: the score falls to none and never rises meanwhile, as
  * long as nothing is bad. */
 static void
@@ -398,6 +428,7 @@ main(void)
 	    cmocka_unit_test(incremental_is_full_to_the_bit),
 	    cmocka_unit_test(scores_are_bounded_and_move_the_right_way),
 	    cmocka_unit_test(approval_moves_the_right_way_from_the_first_word),
+	    cmocka_unit_test(few_who_conspire_move_nothing),
 	    cmocka_unit_test(what_is_not_renewed_fades),
 	    cmocka_unit_test(one_buyer_stays_one_buyer),
 	    cmocka_unit_test(raters_weigh_between_nothing_and_one),

@@ -191,26 +191,49 @@ streams_without_data_carry_no_weight(void **state)
 	assert_near(s.samples, 153, 1e-9);
 }
 
+static double
+mean_of(const struct evidence e[STREAMS])
+{
+	double weights = 0, sum = 0;
+
+	for (int k = 0; k < STREAMS; k++) {
+		if (e[k].good + e[k].bad == 0)
+			continue;
+		sum += stream_weight((enum stream)k) *
+		       score_lower_bound(e[k].good, e[k].bad);
+		weights += stream_weight((enum stream)k);
+	}
+	return 100 * sum / weights;
+}
+
+/* 100 less two points for each percent of approval below 92. */
+#define HELD(good, all) (200.0 * (good) / (all)-84)
+
 static void
 what_buyers_say_holds_the_score(void **state)
 {
 	static const struct {
 		struct evidence quality, audit;
-		double most, kept; /* the lesser of it and the mean holds */
+		double most;	 /* the lesser of it and the mean holds */
+		double left_bad; /* when a tier is to be kept */
+		double kept;
 	} cases[] = {
-	    {{0, 0}, {0, 0}, 110, 120},
-	    {{10, 0}, {0, 0}, 110, 120},
-	    {{9, 1}, {0, 0}, 100, 110},
-	    {{90, 10}, {0, 0}, 20000 / 110.0 - 90, 20000 / 110.0 - 80},
-	    {{60, 40}, {0, 0}, 14000 / 110.0 - 90, 14000 / 110.0 - 80},
-	    /* 10 good ones of 100: below zero, and still so with thirty more.
-	     */
-	    {{0, 90}, {0, 0}, 0, 0},
-	    {{0, 90}, {99, 0}, 0, 0},
+	    {{0, 0}, {0, 0}, 116, 0, 116},
+	    {{10, 0}, {0, 0}, 116, 0, 116},
+	    /* fifteen good ones alone say nothing against ten bad ones */
+	    {{0, 10}, {0, 0}, HELD(10, 20), 7.5, HELD(10, 17.5)},
+	    {{15, 10}, {0, 0}, HELD(10, 20), 3.75, HELD(25, 28.75)},
+	    {{16, 10}, {0, 0}, HELD(11, 21), 3.5, HELD(26, 29.5)},
+	    {{90, 10}, {0, 0}, HELD(85, 95), 0, 116},
+	    /* fifteen bad ones are left out, a quarter of all at most */
+	    {{60, 40}, {0, 0}, HELD(55, 95), 25, HELD(70, 95)},
+	    {{30, 20}, {0, 0}, HELD(25, 45), 7.5, HELD(40, 47.5)},
+	    {{0, 90}, {0, 0}, 0, 75, 0},
+	    {{0, 90}, {99, 0}, 0, 75, 0},
 	    /* 0.9 takes 28 agreements, and few that are none. */
-	    {{60, 40}, {27, 0}, 14000 / 110.0 - 90, 14000 / 110.0 - 80},
-	    {{60, 40}, {28, 0}, 14000 / 110.0 - 90, 14000 / 110.0 - 60},
-	    {{60, 40}, {60, 3}, 14000 / 110.0 - 90, 14000 / 110.0 - 80},
+	    {{60, 40}, {27, 0}, HELD(55, 95), 25, HELD(70, 95)},
+	    {{60, 40}, {28, 0}, HELD(55, 95), 25, HELD(70, 95) + 20},
+	    {{60, 40}, {60, 3}, HELD(55, 95), 25, HELD(70, 95)},
 	};
 
 	(void)state;
@@ -220,19 +243,13 @@ what_buyers_say_holds_the_score(void **state)
 		    [STREAM_QUALITY] = cases[i].quality,
 		    [STREAM_AUDIT] = cases[i].audit};
 		struct score s;
-		double weights = 0, sum = 0;
+		double mean = mean_of(e);
 
 		score_make(e, &s);
-		for (int k = 0; k < STREAMS; k++) {
-			if (!s.parts[k].has_data)
-				continue;
-			sum += stream_weight((enum stream)k) * s.parts[k].value;
-			weights += stream_weight((enum stream)k);
-		}
-		sum *= 100 / weights;
-		assert_near(s.value, fmin(sum, cases[i].most), 1e-9);
-		assert_near(s.kept, fmin(sum, cases[i].kept), 1e-9);
-		assert_int_equal(s.is_held_by_quality, cases[i].most < sum);
+		assert_near(s.value, fmin(mean, cases[i].most), 1e-9);
+		assert_int_equal(s.is_held_by_quality, cases[i].most < mean);
+		e[STREAM_QUALITY].bad = cases[i].left_bad;
+		assert_near(s.kept, fmin(mean_of(e), cases[i].kept), 1e-9);
 	}
 }
 
