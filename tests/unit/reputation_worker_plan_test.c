@@ -104,7 +104,8 @@ scores_are_written_by_key(void **state)
 	    "(ARRAY['did:assay:z1'], ARRAY['chat'], ARRAY['test:m'],"
 	    " ARRAY['silver']::assay.tier[], ARRAY[80], ARRAY[10],"
 	    " ARRAY['{}']::jsonb[], ARRAY[7], ARRAY[0], ARRAY[20000],"
-	    " ARRAY[2], " TODAY " - 1, false, " NOW_MS ", ARRAY[1], ARRAY['bronze']::assay.tier[],"
+	    " ARRAY[2], " TODAY " - 1, false, " NOW_MS
+	    ", ARRAY[1], ARRAY['bronze']::assay.tier[],"
 	    " ARRAY['silver']::assay.tier[], ARRAY['run_complete'])");
 	plan_reads_never_whole(&p, "score_2*");
 	assert_true(
