@@ -241,6 +241,13 @@ run_bench() {
 		install_packages
 		bench_attack "$@"
 		return
+	elif [ "${1:-}" = canary ]; then
+		shift
+		install_packages
+		install_node
+		build release bench_canary_train bench_canary_answers
+		node tests/bench/canary.mjs "$@"
+		return
 	elif [ "${1:-}" = reputation ]; then
 		shift
 		install_packages

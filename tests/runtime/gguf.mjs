@@ -91,6 +91,12 @@ export class Gguf {
 		return this;
 	}
 
+	// A matrix whose bytes are made elsewhere, of any of the format's types.
+	tensor(name, type, rows, columns, bytes) {
+		this.#tensors.push({ name, type, shape: [columns, rows], bytes });
+		return this;
+	}
+
 	bytes() {
 		let offset = 0;
 		const described = this.#tensors.map((tensor) => {
