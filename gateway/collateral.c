@@ -75,8 +75,6 @@ seek_end(struct entry *e)
 	e->all->seeking--;
 }
 
-static void plan_look(struct collaterals *c);
-
 static void
 entry_free(struct entry *e)
 {
@@ -172,6 +170,7 @@ take(struct entry *e, const struct collateral_piece *p, bool tell,
     struct fault *f)
 {
 	struct collaterals *c = e->all;
+	int64_t before = e->held.fetched_at;
 	bool changed;
 
 	judge_held(e);
@@ -182,7 +181,7 @@ take(struct entry *e, const struct collateral_piece *p, bool tell,
 	}
 	if (changed)
 		e->generation = ++c->generations;
-	if (tell && c->telling == NULL)
+	if (tell && e->held.fetched_at != before && c->telling == NULL)
 		c->telling = loop_defer(c->loop, on_telling, c);
 	return true;
 }
