@@ -42,6 +42,35 @@ const struct vector_kind vector_kinds[] = {
 	{"whole answers", "near/reports.json", NULL, vector_answer, {NULL}},
 	{NULL, NULL, NULL, NULL, {NULL}},
 };
+
+/* What cases say, read here or told to people only. */
+const char *const vector_members[] = {
+	"actions", "actions_hash", "address", "advisories", "algorithm",
+	"answer_nonce", "app_compose", "app_compose_text", "app_id",
+	"asked_nonce", "assertion", "attestation", "captured_at",
+	"certificate", "chain", "challenge", "checked", "checked_with",
+	"ciphertext", "client_data", "client_data_hash", "collateral",
+	"collateral_valid", "compose_hash", "counter", "crl", "crls",
+	"derived", "device", "devices", "devices_checked", "driver_rim",
+	"e2e_pubkey", "e2ee_request_aad", "e2ee_response_aad", "environment",
+	"event_log", "expect", "expect_report_alone", "failed_checks",
+	"fields", "file", "freshness", "gpu_nonce", "id", "intermediate",
+	"issuer", "jwks", "key_id", "key_text", "keyset_digest", "keyset_jcs",
+	"kind", "leaf", "leaf_validity", "manifest", "mesh_ca_pem", "message",
+	"message_hex", "mr_config_id", "never_use", "nonce", "note", "origin",
+	"plain", "plaintext", "policy", "previous_counter", "private_seed",
+	"product", "public_key", "quote", "receipt_document",
+	"receipt_public_key", "receipt_signature", "receipt_signing_input",
+	"recovered", "report", "report_data", "report_data_fields", "request",
+	"request_encrypted", "request_nonce", "request_plain",
+	"request_sequence", "response", "rim_root", "root", "root_ca_pem",
+	"rtmr0", "rtmr1", "rtmr2", "rtmr3", "runtime_events", "scheme",
+	"secret", "secret_id", "sequence", "session_id", "session_jcs",
+	"signature", "signatures_alone", "signing_address", "signing_algo",
+	"statement", "statements", "status", "text", "title",
+	"tls_spki_sha256", "token", "transition_digest", "valid", "value",
+	"vbios_rim", "verify_at", "what", "why",
+	NULL};
 /* clang-format on */
 const size_t vector_kind_count =
     sizeof(vector_kinds) / sizeof(vector_kinds[0]) - 1;

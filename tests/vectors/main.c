@@ -4,7 +4,8 @@
  * see mutate.c). Prints a line
  * per failed case, a table of counts per kind and "N passed, N failed"; exits
  * 0 only if none failed and some passed. An index file that no kind reads is
- * a failure: a case that nobody runs proves nothing.
+ * a failure: a case that nobody runs proves nothing. A member of a case that
+ * nobody reads is told as a NOTE.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 #define FILE_MAX_BYTES ((size_t)8 << 20)
 #define KINDS_MAX 64
+#define NOTES_MAX 64
 
 struct count {
 	const char *kind;
@@ -30,6 +32,8 @@ struct run {
 	struct arena *a;
 	struct count counts[KINDS_MAX];
 	size_t count;
+	const char *notes[NOTES_MAX]; /* what was told, once each */
+	size_t note_count;
 };
 
 bool
@@ -272,6 +276,42 @@ find_reason(struct vector *x)
 	fclose(in);
 }
 
+static void
+note(struct run *r, const char *index, const char *member)
+{
+	const char *text = arena_printf(
+	    r->a, "NOTE %s: nobody reads the member %.60s", index, member);
+	size_t i;
+
+	for (i = 0; i < r->note_count; i++)
+		if (strcmp(r->notes[i], text) == 0)
+			return;
+	if (r->note_count == NOTES_MAX)
+		return;
+	r->notes[r->note_count++] = text;
+	printf("%s\n", text);
+}
+
+/* A condition that nobody reads is not held: it is told, for the case may still
+ * prove something. */
+static void
+note_unread(struct run *r, const struct vector *x)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)x->c, name, value)
+	{
+		size_t i = 0;
+
+		while (vector_members[i] != NULL &&
+		       strcmp(vector_members[i], name) != 0)
+			i++;
+		if (vector_members[i] == NULL)
+			note(r, x->index, name);
+	}
+}
+
 static bool
 has_needed(struct vector *x, const struct vector_kind *k)
 {
@@ -298,6 +338,7 @@ run_case(struct run *r, const struct vector_kind *k, const char *index,
 		x.id = arena_printf(
 		    x.a, "%s%zu", k->member != NULL ? k->member : "#", number);
 	find_reason(&x);
+	note_unread(r, &x);
 	if (!has_needed(&x, k) || !k->run_case(&x)) {
 		n->failed++;
 		printf("FAILED %s %s: %s\n", index, x.id, x.why);

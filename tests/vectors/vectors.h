@@ -59,6 +59,7 @@ struct vector_kind {
 };
 extern const struct vector_kind vector_kinds[];
 extern const size_t vector_kind_count;
+extern const char *const vector_members[]; /* ends with NULL */
 
 bool vector_fail(struct vector *x, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
