@@ -14,6 +14,7 @@
 /* clang-format off */
 #define COLLUDERS(n) .quality = 0.60, .accounts = n, .speaks_well = true, .until = DAYS, .requests = 3
 #define SLANDERERS(n) .quality = 0.96, .accounts = n, .from = STRIKE, .until = DAYS, .requests = 3
+#define LIARS(n, honest) .quality = 0.96, .from = STRIKE, .sharers = (n) + (honest), .liars = n
 #define NOT_SILVER .never_silver = true, .never_gold = true
 static const struct attack attacks[] = {
 { .name = "nothing", .quality = 0.60, NOT_SILVER },
@@ -36,7 +37,7 @@ static const struct attack attacks[] = {
 { .name = "slander by 20, hybrid", SLANDERERS(20), .is_hybrid = true, .never_demoted = true },
 { .name = "slander by 50, hybrid", SLANDERERS(50), .is_hybrid = true },
 { .name = "slander by 20, no canaries", SLANDERERS(20), .no_canaries = true, .never_demoted = true },
-{ .name = "the same, hybrid", SLANDERERS(20), .is_hybrid = true, .no_canaries = true },
+{ .name = "the same, hybrid", SLANDERERS(20), .is_hybrid = true, .no_canaries = true, .never_demoted = true },
 { .name = "swapped model", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .out_in_a_day = true },
 { .name = "swapped for a third", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .swapped_part = 1.0 / 3 },
 { .name = "swapped model, no canaries", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .no_canaries = true },
@@ -47,6 +48,14 @@ static const struct attack attacks[] = {
 { .name = "honest newcomers", .quality = 0.95, .is_newcomers = true, .nine_in_ten = true },
 { .name = "swapped but for canaries", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .knows_canaries = true },
 { .name = "nothing, no canaries", .quality = 0.60, .no_canaries = true, NOT_SILVER },
+{ .name = "canaries: 2 liars among 6", LIARS(2, 4), .liars_true = 0.95, .never_demoted = true },
+{ .name = "canaries: 3 liars among 7", LIARS(3, 4), .liars_true = 0.95 },
+{ .name = "canaries: 3 liars among 13", LIARS(3, 10), .liars_true = 0.95 },
+{ .name = "canaries: 10 bronze liars", LIARS(10, 4), .liars_true = 0.60, .never_demoted = true },
+{ .name = "slander by 20, 30 a day", SLANDERERS(20), .is_hybrid = true, .traffic = 30 },
+{ .name = "collusion of 20, 10 a day", COLLUDERS(20), .is_hybrid = true, .traffic = 10 },
+{ .name = "nothing, 10 a day", .quality = 0.60, .traffic = 10 },
+{ .name = "no canaries, 30 a day", .quality = 0.96, .traffic = 30, .from = STRIKE, .swapped_to = 0.50, .no_canaries = true },
 };
 /* clang-format on */
 #define ATTACKS (sizeof(attacks) / sizeof(*attacks))
@@ -67,8 +76,31 @@ is_slander(const struct attack *a)
 	return a->accounts > 0 && !a->speaks_well;
 }
 
-/* A swapped model: when it lost its tier. Slander: when its accounts had come
- * to weigh less than half. Flattery: when days last closed at silver's line. */
+/* Whether the provider in question is an honest one. */
+static bool
+is_victim(const struct attack *a)
+{
+	return is_slander(a) || a->liars > 0;
+}
+
+/* The first of these. */
+static double
+days_until_demoted(const struct market *m, int from, int until)
+{
+	int first = -1;
+
+	for (int i = from; i < until; i++) {
+		int on = m->providers[i].demoted_on;
+
+		if (on >= 0 && (first < 0 || on < first))
+			first = on;
+	}
+	return first < 0 ? -1 : (double)(first - m->began * TICKS + 1) / TICKS;
+}
+
+/* A swapped model, or liars: when one lost its tier. Slander: when its accounts
+ * had come to weigh less than half. Flattery: when days last closed at silver's
+ * line. */
 static double
 days_until_noticed(const struct market *m, const struct attack *a)
 {
@@ -76,13 +108,12 @@ days_until_noticed(const struct market *m, const struct attack *a)
 
 	if (a->is_newcomers)
 		return -1;
+	if (a->liars > 0)
+		return days_until_demoted(m, a->sharers - a->liars, a->sharers);
 	if (is_slander(a))
 		return m->seen < 0 ? -1 : m->seen - m->began + 1;
 	if (a->swapped_to > 0)
-		return p->demoted_on < 0
-			   ? -1
-			   : (double)(p->demoted_on - m->began * TICKS + 1) /
-				 TICKS;
+		return days_until_demoted(m, 0, 1);
 	if (p->last_above == DAYS - 1)
 		return -1;
 	return p->last_above < m->began ? 0 : p->last_above - m->began + 1;
@@ -107,6 +138,21 @@ bar_missed(const struct attack *a, const struct result *r)
 	return NULL;
 }
 
+/* The lowest that liars have brought any honest one to that they could. */
+static enum standing
+lowest_of_sharers(const struct market *m, const struct attack *a)
+{
+	enum standing lowest = STANDING_GOLD;
+
+	for (int i = 0; i < a->sharers - a->liars; i++) {
+		const struct provider *p = &m->providers[i];
+
+		if (p->demoted_on >= 0 && p->worst < lowest)
+			lowest = p->worst;
+	}
+	return lowest;
+}
+
 static void
 judge_run(const struct market *m, const struct attack *a, struct result *r)
 {
@@ -115,6 +161,8 @@ judge_run(const struct market *m, const struct attack *a, struct result *r)
 	r->score = p->best_score;
 	r->best = p->best;
 	r->lowest = p->worst < p->best ? p->worst : p->best;
+	if (a->liars > 0)
+		r->lowest = lowest_of_sharers(m, a);
 	r->noticed = days_until_noticed(m, a);
 	for (int i = 0; a->is_newcomers && i < NEWCOMERS; i++) {
 		int on = m->providers[i].silver_on;
@@ -122,10 +170,12 @@ judge_run(const struct market *m, const struct attack *a, struct result *r)
 		r->silver_in_ten += on >= 0 && on < JOIN + 10;
 	}
 	for (int i = a->is_newcomers ? NEWCOMERS : 1; i < PROVIDERS; i++) {
+		if (i >= a->sharers - a->liars && i < a->sharers)
+			continue;
 		r->honest_demoted += m->providers[i].demotions > 0;
 		r->honest_below += m->providers[i].tier.tier < STANDING_GOLD;
 	}
-	if (is_slander(a)) {
+	if (is_victim(a)) {
 		r->honest_demoted += p->demotions > 0;
 		r->honest_below += p->tier.tier < STANDING_GOLD;
 	}
@@ -207,10 +257,11 @@ print_end(bool json, int missed)
 		printf("],\"bars_missed\":%d}\n", missed);
 	else
 		printf("highest, tier: of the provider in question, ever; "
-		       "lowest: since it began;\nnoticed: days until a swapped "
-		       "model is demoted, slanderers' voices are halved,\n"
-		       "or flattery no longer closes a day at 70; demoted, not "
-		       "gold: honest providers\n%d bars missed\n",
+		       "lowest: since it began,\nwith liars of any honest one "
+		       "that shares its files; noticed: days until a\nswapped "
+		       "model or a liar is demoted, slanderers' voices are "
+		       "halved, or flattery\nno longer closes a day at 70; "
+		       "demoted, not gold: honest providers\n%d bars missed\n",
 		    missed);
 }
 

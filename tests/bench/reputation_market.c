@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See reputation_market.h. Raters are weighed as the worker's SQL does it;
- * scores, tiers and weights come from the library. */
+/* See reputation_market.h. Scores, tiers and weights come from the library, and
+ * days close as the worker closes them. */
 #include "tests/bench/reputation_market.h"
 
 #include <math.h>
@@ -72,7 +72,6 @@ judge(struct market *m, int provider, int account, bool is_good)
 	if (i == *count)
 		r[(*count)++] = (struct rating){.account = account};
 	count_event(&r[i].verdicts, is_good);
-	count_event(&m->totals[account], is_good);
 }
 
 static bool
@@ -154,18 +153,57 @@ is_swapped(struct market *m, const struct attack *a, int provider)
 	return a->swapped_part == 0 || chance(m) < a->swapped_part;
 }
 
-static void
-one_canary(struct market *m, const struct attack *a, int provider, int now)
+static bool
+is_sharer(const struct attack *a, int provider)
 {
-	struct provider *p = &m->providers[provider];
-	bool agrees = chance(m) >=
-		      (is_swapped(m, a, provider) ? CANARY_SEES : CANARY_FAILS);
+	return provider < a->sharers;
+}
 
-	count_event(&p->audit, agrees);
+/* Two canaries have disagreed in the last 24 hours. */
+static bool
+has_failed_audit(const struct provider *p, int now)
+{
+	return p->mismatch_hours[1] >= 0 && now - p->mismatch_hours[1] < TICKS;
+}
+
+static void
+count_canary(struct provider *p, bool agrees, int now)
+{
+	count_event(&p->audits_today, agrees);
 	if (!agrees) {
 		p->mismatch_hours[1] = p->mismatch_hours[0];
 		p->mismatch_hours[0] = now;
 	}
+	p->has_failed |= has_failed_audit(p, now);
+}
+
+/* Judged in earnest, among those that serve the same files. */
+static void
+canary_of_sharer(struct market *m, const struct attack *a, int who, int now)
+{
+	bool is_liar = who >= a->sharers - a->liars && m->day >= m->began;
+	size_t prompt = (size_t)one_of(m, PROMPTS);
+	bool has_tier[SHARERS_MAX];
+	enum canary_verdict verdict;
+
+	for (int i = 0; i < a->sharers; i++)
+		has_tier[i] = m->providers[i].tier.tier > STANDING_BRONZE;
+	verdict = canary_market_ask(&m->canaries, (size_t)who, prompt, is_liar,
+	    has_tier, (size_t)a->sharers);
+	if (verdict != CANARY_UNKNOWN)
+		count_canary(&m->providers[who], verdict == CANARY_AGREES, now);
+}
+
+static void
+one_canary(struct market *m, const struct attack *a, int provider, int now)
+{
+	bool is_other = is_swapped(m, a, provider);
+
+	if (is_sharer(a, provider))
+		canary_of_sharer(m, a, provider, now);
+	else
+		count_canary(&m->providers[provider],
+		    chance(m) >= (is_other ? CANARY_SEES : CANARY_FAILS), now);
 }
 
 /* As many as fall into this hour, by Poisson's distribution. */
@@ -198,8 +236,8 @@ voices(struct market *m, int provider)
 	int count = m->providers[provider].raters;
 
 	for (int i = 0; i < count; i++)
-		m->voices[i] =
-		    (struct voice){r[i].verdicts, m->weights[r[i].account]};
+		m->voices[i] = (struct voice){
+		    r[i].verdicts, m->raters[r[i].account].weight};
 	return score_voices(m->voices, (size_t)count);
 }
 
@@ -222,19 +260,18 @@ tick(struct market *m, int provider, int now)
 {
 	struct provider *p = &m->providers[provider];
 	bool has_begun = m->day >= m->began;
-	bool failed =
-	    p->mismatch_hours[1] >= 0 && now - p->mismatch_hours[1] < TICKS;
 
 	run_score(m, provider);
 	if (tier_run(&p->tier, p->score.has_data ? p->score.kept : -1,
-		failed) != TIER_SAME) {
+		p->has_failed || has_failed_audit(p, now)) != TIER_SAME) {
 		p->demotions += has_begun || provider > 0;
 		if (p->demoted_on < 0 && has_begun)
 			p->demoted_on = now;
 	}
+	p->has_failed = false;
 	if (has_begun && p->tier.tier < p->worst)
 		p->worst = p->tier.tier;
-	if (p->score.value > p->best_score && m->day > 3)
+	if (p->score.value > p->best_score)
 		p->best_score = p->score.value;
 }
 
@@ -249,112 +286,17 @@ decay(struct evidence *e, size_t count)
 	}
 }
 
-/* ----------------------------------------------------------------- raters */
-
-/* A rater's most rated providers in one market, heaviest first; then as one
- * number that is the same for the same set, and how many they are. */
-struct favourites {
-	int best[RATER_FAVOURITES];
-	double weight[RATER_FAVOURITES];
-	int64_t set;
-	size_t count;
-};
-
-static void
-note_favourite(struct favourites *f, int provider, double w)
-{
-	int k = RATER_FAVOURITES;
-
-	while (w > 0.01 && k > 0 && w > f->weight[k - 1])
-		k--;
-	if (w <= 0.01 || k == RATER_FAVOURITES)
-		return;
-	for (int l = RATER_FAVOURITES - 1; l > k; l--) {
-		f->best[l] = f->best[l - 1];
-		f->weight[l] = f->weight[l - 1];
-	}
-	f->best[k] = provider + 1;
-	f->weight[k] = w;
-}
-
-static int
-by_number(const void *x, const void *y)
-{
-	const int *a = x, *b = y;
-
-	return *a - *b;
-}
-
-static void
-find_favourites(struct market *m, struct favourites *of)
-{
-	for (int p = 0; p < PROVIDERS; p++) {
-		const struct rating *r = ratings_of(m, p);
-
-		for (int i = 0; i < m->providers[p].raters; i++)
-			note_favourite(&of[r[i].account], p,
-			    r[i].verdicts.good + r[i].verdicts.bad);
-	}
-	for (int i = 0; i < ACCOUNTS; i++) {
-		qsort(of[i].best, RATER_FAVOURITES, sizeof(int), by_number);
-		for (int k = 0; k < RATER_FAVOURITES; k++) {
-			of[i].set = of[i].set * 1000 + of[i].best[k];
-			of[i].count += of[i].best[k] > 0;
-		}
-	}
-}
-
-static int
-by_set(const void *x, const void *y)
-{
-	const int64_t *a = x, *b = y;
-
-	return *a < *b ? -1 : *a > *b;
-}
-
-/* How many of the sorted ones are less. */
-static size_t
-how_many_below(const int64_t *sorted, int64_t set)
-{
-	size_t low = 0, high = ACCOUNTS;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (sorted[middle] < set)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static size_t
-how_many(const int64_t *sorted, int64_t set)
-{
-	return how_many_below(sorted, set + 1) - how_many_below(sorted, set);
-}
+/* ------------------------------------------------------------------- days */
 
 static void
 weigh_raters(struct market *m)
 {
-	struct favourites *of = mem_array(ACCOUNTS, sizeof(*of));
-	int64_t *sorted = mem_array(ACCOUNTS, sizeof(*sorted));
-	size_t raters[RATER_FAVOURITES + 1] = {0};
+	struct rated of[PROVIDERS];
 
-	find_favourites(m, of);
-	for (int i = 0; i < ACCOUNTS; i++) {
-		sorted[i] = of[i].set;
-		raters[of[i].count]++;
-	}
-	qsort(sorted, ACCOUNTS, sizeof(*sorted), by_set);
-	for (int i = 0; i < ACCOUNTS; i++)
-		m->weights[i] =
-		    rater_variety(m->totals[i].good, m->totals[i].bad) *
-		    rater_company(how_many(sorted, of[i].set),
-			raters[of[i].count], PROVIDERS, of[i].count);
-	mem_free(of);
-	mem_free(sorted);
+	for (int i = 0; i < PROVIDERS; i++)
+		of[i] =
+		    (struct rated){ratings_of(m, i), m->providers[i].raters};
+	raters_weigh(of, PROVIDERS, m->raters, ACCOUNTS);
 }
 
 /* Whether the accounts that take part have come to weigh less than half. */
@@ -366,36 +308,55 @@ watch_accounts(struct market *m, const struct attack *a)
 	double sum = 0;
 
 	for (int i = 0; i < count; i++)
-		sum += m->weights[first + i];
+		sum += m->raters[first + i].weight;
 	if (m->seen < 0 && m->day >= m->began && sum < count / 2.0)
 		m->seen = m->day;
 }
 
+/* A day on which an audit failed closes below every line. */
+static void
+close_provider(struct market *m, int provider)
+{
+	struct provider *p = &m->providers[provider];
+	bool failed = has_failed_audit(p, (m->day + 1) * TICKS - 1);
+
+	p->audit.good += p->audits_today.good;
+	p->audit.bad += p->audits_today.bad;
+	p->audits_today = (struct evidence){0, 0};
+	run_score(m, provider);
+	tier_close(&p->tier, m->day,
+	    p->score.has_data && !failed ? p->score.value : -1, false);
+	if (p->tier.tier > p->best)
+		p->best = p->tier.tier;
+	if (p->tier.tier >= STANDING_SILVER && p->silver_on < 0)
+		p->silver_on = m->day;
+	if (p->score.value >= standing_line(STANDING_SILVER))
+		p->last_above = m->day;
+}
+
+static void
+age_provider(struct market *m, int provider)
+{
+	struct provider *p = &m->providers[provider];
+
+	decay(p->delivery, BUCKETS);
+	decay(p->speed, BUCKETS);
+	decay(&p->audit, 1);
+	for (int i = 0; i < p->raters; i++)
+		decay(&ratings_of(m, provider)[i].verdicts, 1);
+}
+
+/* Raters are weighed on the day's own evidence, before it ages. */
 static void
 close_day(struct market *m, const struct attack *a)
 {
-	for (int i = 0; i < PROVIDERS; i++) {
-		struct provider *p = &m->providers[i];
-
-		if (m->day < p->joined)
-			continue;
-		tier_close(&p->tier, m->day,
-		    p->score.has_data ? p->score.value : -1, false);
-		if (p->tier.tier > p->best)
-			p->best = p->tier.tier;
-		if (p->tier.tier >= STANDING_SILVER && p->silver_on < 0)
-			p->silver_on = m->day;
-		if (p->score.value >= standing_line(STANDING_SILVER))
-			p->last_above = m->day;
-		decay(p->delivery, BUCKETS);
-		decay(p->speed, BUCKETS);
-		decay(&p->audit, 1);
-		for (int k = 0; k < p->raters; k++)
-			decay(&ratings_of(m, i)[k].verdicts, 1);
-	}
-	decay(m->totals, ACCOUNTS);
+	for (int i = 0; i < PROVIDERS; i++)
+		if (m->day >= m->providers[i].joined)
+			close_provider(m, i);
 	weigh_raters(m);
 	watch_accounts(m, a);
+	for (int i = 0; i < PROVIDERS; i++)
+		age_provider(m, i);
 }
 
 /* ------------------------------------------------------------ simulation */
@@ -408,6 +369,7 @@ new_identity(struct market *m, int provider)
 	memset(p->delivery, 0, sizeof(p->delivery));
 	memset(p->speed, 0, sizeof(p->speed));
 	memset(&p->audit, 0, sizeof(p->audit));
+	memset(&p->audits_today, 0, sizeof(p->audits_today));
 	memset(&p->tier, 0, sizeof(p->tier));
 	p->raters = 0;
 }
@@ -415,13 +377,12 @@ new_identity(struct market *m, int provider)
 static void
 make_accounts(struct market *m, const struct attack *a)
 {
-	m->totals = mem_array(ACCOUNTS, sizeof(*m->totals));
-	m->weights = mem_array(ACCOUNTS, sizeof(*m->weights));
+	m->raters = mem_array(ACCOUNTS, sizeof(*m->raters));
 	m->always_good = mem_array(ACCOUNTS, sizeof(*m->always_good));
 	m->judges = mem_array(ACCOUNTS, sizeof(*m->judges));
 	m->voices = mem_array(ACCOUNTS, sizeof(*m->voices));
 	for (int i = 0; i < ACCOUNTS; i++) {
-		m->weights[i] = RATER_NEW;
+		m->raters[i].weight = RATER_NEW;
 		m->judges[i] = chance(m) < JUDGES;
 		m->always_good[i] = i < BUYERS && chance(m) < a->always;
 	}
@@ -446,6 +407,8 @@ make_market(struct market *m, const struct attack *a, uint64_t seed)
 		struct provider *p = &m->providers[i];
 
 		p->quality = i < subjects ? a->quality : .92 + .06 * chance(m);
+		if (i > 0 && is_sharer(a, i) && i >= a->sharers - a->liars)
+			p->quality = a->liars_true;
 		p->joined = i < subjects && a->is_newcomers ? JOIN : 0;
 		p->mismatch_hours[0] = p->mismatch_hours[1] = -1;
 		p->demoted_on = p->silver_on = p->last_above = -1;
@@ -458,8 +421,7 @@ market_free(struct market *m)
 {
 	mem_free(m->providers);
 	mem_free(m->ratings);
-	mem_free(m->totals);
-	mem_free(m->weights);
+	mem_free(m->raters);
 	mem_free(m->always_good);
 	mem_free(m->judges);
 	mem_free(m->voices);
@@ -470,6 +432,7 @@ one_hour(struct market *m, const struct attack *a, int hour)
 {
 	int now = m->day * TICKS + hour;
 
+	canary_market_renew(&m->canaries, now);
 	strike(m, a, hour);
 	for (int i = 0; i < PROVIDERS; i++) {
 		int requests = i == 0 && a->traffic > 0 ? a->traffic : REQUESTS;
@@ -480,7 +443,7 @@ one_hour(struct market *m, const struct attack *a, int hour)
 			ordinary_request(m, i);
 		audit(m, a, i, now);
 		/* The others are looked at once a day. */
-		if (i == 0 || hour == TICKS - 1)
+		if (i == 0 || is_sharer(a, i) || hour == TICKS - 1)
 			tick(m, i, now);
 	}
 }

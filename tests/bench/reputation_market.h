@@ -13,6 +13,8 @@
 
 #include "reputation/score.h"
 #include "reputation/tier.h"
+#include "tests/bench/reputation_canaries.h"
+#include "tests/bench/reputation_raters.h"
 
 enum {
 	PROVIDERS = 200,
@@ -53,6 +55,9 @@ struct attack {
 	double swapped_part; /* of the requests; 0: all */
 	bool knows_canaries; /* and answers them from the right model */
 	bool no_canaries;
+	int sharers;	   /* providers that serve the same files, from 0 on */
+	int liars;	   /* the last of them lie to canaries */
+	double liars_true; /* their quality to buyers */
 	bool is_newcomers;
 	/* bars */
 	bool never_silver, never_gold, never_demoted, out_in_a_day, nine_in_ten;
@@ -65,7 +70,9 @@ struct provider {
 	struct evidence delivery[BUCKETS];
 	struct evidence speed[BUCKETS];
 	struct evidence audit;
+	struct evidence audits_today; /* count when the day is over */
 	int mismatch_hours[2]; /* the newest two; hours since the start */
+	bool has_failed;       /* since the last look at its tier */
 	struct tier_state tier;
 	struct score score;
 	double best_score;
@@ -77,24 +84,18 @@ struct provider {
 	int last_above; /* day that last closed at silver's line, -1: none */
 };
 
-/* One account's verdicts on one provider. */
-struct rating {
-	int account;
-	struct evidence verdicts;
-};
-
 struct market {
 	uint64_t random;
 	int day;
 	int began; /* the day the attack began; DAYS: not yet */
 	int seen;  /* the day its accounts weighed under half; -1: not yet */
 	struct provider *providers;
-	struct rating *ratings;	 /* [provider][its raters] */
-	struct evidence *totals; /* [account] */
-	double *weights;	 /* [account], as of the last close */
-	bool *always_good;	 /* [account] */
-	bool *judges;		 /* [account] */
+	struct rating *ratings; /* [provider][its raters] */
+	struct rater *raters;	/* [account], as of the last close */
+	bool *always_good;	/* [account] */
+	bool *judges;		/* [account] */
 	struct voice *voices;
+	struct canary_market canaries;
 };
 
 /* Sixty days of it. */
