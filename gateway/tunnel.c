@@ -19,6 +19,7 @@
 /* ---------------------------------------------------------- table of steps */
 
 static enum step ask_statement(struct tunnel *t);
+static enum step hear_statement(struct tunnel *t);
 static enum step judge_statement(struct tunnel *t);
 static enum step ask_admitted(struct tunnel *t);
 static enum step got_admitted(struct tunnel *t);
@@ -26,7 +27,7 @@ static enum step serve(struct tunnel *t);
 static enum step write_end(struct tunnel *t);
 
 /* HELLO is also the re-probe of a tunnel that serves: offers stay out while
- * the question is open, and STATED withdraws what no longer holds. */
+ * the question is open, and JUDGED withdraws what no longer holds. */
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -34,7 +35,8 @@ static const struct {
 } steps[] = {
 /*	step		name		what happens	*/
 [HELLO]		= { "hello",	ask_statement	},
-[STATED]	= { "stated",	judge_statement	},
+[STATED]	= { "stated",	hear_statement	},
+[JUDGED]	= { "judged",	judge_statement	},
 [ADMIT]		= { "admit",	ask_admitted	},
 [ADMITTED]	= { "admitted",	got_admitted	},
 [SERVING]	= { "serving",	serve		},
@@ -42,8 +44,8 @@ static const struct {
 };
 /* clang-format on */
 
-static void
-advance(struct tunnel *t)
+void
+tunnel_advance(struct tunnel *t)
 {
 	while (t->step != CLOSE) {
 		enum step next = steps[t->step].run(t);
@@ -64,7 +66,7 @@ on_ending(void *arg)
 
 	t->ending = NULL;
 	t->step = LEDGER;
-	advance(t);
+	tunnel_advance(t);
 }
 
 /* Nothing new goes down this tunnel from now on. */
@@ -115,7 +117,7 @@ on_statement(void *arg, const struct statement *st, const struct fault *f)
 		t->next_statement = *st;
 	else
 		t->fault = *f;
-	advance(t);
+	tunnel_advance(t);
 }
 
 static enum step
@@ -241,19 +243,26 @@ is_as_told(const struct tunnel *t)
 	       strcmp(t->reason, t->proof.reason) == 0;
 }
 
-/* Evidence is judged when it comes, and in its turn when what it was judged
- * by has changed (tunnels.c). */
+/* What came is held against the rules at once, and judged in its turn. */
+static enum step
+hear_statement(struct tunnel *t)
+{
+	struct fault f;
+
+	if (!t->has_statement || t->has_next || t->fault.kind != FAULT_NONE)
+		if (!check_statement(t, &f))
+			return fail(t, &f);
+	return hearing_ask(t) ? WAIT : JUDGED;
+}
+
+/* Evidence that is not new is judged again for its own reasons (hearing.c). */
 static enum step
 judge_statement(struct tunnel *t)
 {
 	struct verifications *v = t->all->settings.verifications;
 	bool is_new = t->has_next;
-	struct fault f;
 
 	t->wants_judgement = false;
-	if (!t->has_statement || t->has_next || t->fault.kind != FAULT_NONE)
-		if (!check_statement(t, &f))
-			return fail(t, &f);
 	if (!is_new && is_as_told(t))
 		return SERVING;
 	keep_statement(t);
@@ -282,7 +291,7 @@ on_admitted(void *arg, const struct http_answer *a, const struct fault *f)
 	else if (a->status < 200 || a->status > 299)
 		fault_set(&t->fault, FAULT_INVALID,
 		    "admitted was answered with status %d", a->status);
-	advance(t);
+	tunnel_advance(t);
 }
 
 static enum step
@@ -412,7 +421,7 @@ on_probe(void *arg)
 	if (!is_resting(t))
 		return;
 	t->step = SERVING;
-	advance(t);
+	tunnel_advance(t);
 }
 
 static void
@@ -581,7 +590,7 @@ on_up(struct link *l, X509 *peer, void *arg)
 	}
 	t->is_known = true;
 	timer_every(t->lease, t->all->settings.lease_ms);
-	advance(t);
+	tunnel_advance(t);
 }
 
 static void

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One tunnel and all of them, for the two files that are they: tunnel.c (the
- * table, the driver, the steps of one) and tunnels.c (the listener, and what
- * concerns every one). Nobody else includes this.
+ * One tunnel and all of them, for the three files that are they: tunnel.c
+ * (the table, the driver, the steps of one), tunnels.c (the listener, and what
+ * concerns every one) and hearing.c (when evidence is judged). Nobody else
+ * includes this.
  */
 #ifndef GATEWAY_TUNNEL_PRIV_H
 #define GATEWAY_TUNNEL_PRIV_H
@@ -15,7 +16,17 @@
 #include "gateway/tidings.h"
 #include "gateway/tunnel.h"
 
-enum step { HELLO, STATED, ADMIT, ADMITTED, SERVING, LEDGER, CLOSE, WAIT };
+enum step {
+	HELLO,
+	STATED,
+	JUDGED,
+	ADMIT,
+	ADMITTED,
+	SERVING,
+	LEDGER,
+	CLOSE,
+	WAIT
+};
 
 struct tunnel {
 	struct path path; /* first member */
@@ -72,12 +83,18 @@ void tunnel_accept(struct link *l, void *arg, const struct link_events **events,
 void tunnel_end(struct tunnel *t, const struct fault *why);
 /* Nothing new comes here; streams under way may finish within the drain. */
 void tunnel_retire(struct tunnel *t, const struct fault *why);
+/* Walks the table; from a callback of the tunnel's own question. */
+void tunnel_advance(struct tunnel *t);
 /* Out of the rest in SERVING, for what it wants; elsewhere that waits. */
 void tunnel_wake(struct tunnel *t);
 /* The name of the step it is in. */
 const char *tunnel_step(const struct tunnel *t);
 /* At once, with no word of it. */
 void tunnel_free(struct tunnel *t);
+
+/* hearing.c: waits for a turn to judge the statement that has come; false
+ * where there is no evidence to judge. */
+bool hearing_ask(struct tunnel *t);
 
 /* tunnels.c: one has gone. */
 void tunnels_left(struct tunnels *all);
