@@ -59,8 +59,9 @@ async function provider(lie = (facts) => facts, ...words) {
 		node.evidences.push(said.evidence);
 		return said;
 	};
-	// The hello is answered when the quote is there.
-	await node.connect((hello, stream) => {
+	// The hello is answered when the quote is there. Like a daemon, it dials
+	// again where the gateway has not yet read that the device was enrolled.
+	await until("a tunnel", () => node.connect((hello, stream) => {
 		answer(hello).then((said) => {
 			if (stream.destroyed)
 				return;
@@ -68,7 +69,7 @@ async function provider(lie = (facts) => facts, ...words) {
 				"content-type": "application/json" });
 			stream.end(JSON.stringify(said));
 		});
-	});
+	}));
 	return node;
 }
 
