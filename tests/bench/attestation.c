@@ -14,12 +14,14 @@
 #include <time.h>
 
 #include "attestation/nvidia.h"
+#include "attestation/rim_kept.h"
 #include "attestation/snp.h"
 #include "attestation/tdx.h"
 #include "base/file.h"
 #include "base/mem.h"
 
 #define FILE_MAX_BYTES ((size_t)8 << 20)
+#define FLEET 1000 /* nodes that a change of policy concerns */
 
 struct job {
 	const char *name;
@@ -376,6 +378,102 @@ bench_gpu(struct arena *a, const char *folder, double p384)
 	nvidia_kept_clear(&c->kept);
 }
 
+/* A node of one GPU as a fleet has many: chains of their own, one VBIOS. */
+struct node_case {
+	struct gpu_case gpu;
+	struct bytes body;
+	struct rim_kept *rims; /* NULL: each manifest anew */
+};
+
+static const struct rim *
+node_manifest(struct node_case *c, struct arena *a)
+{
+	const struct rim_rules r = {
+	    c->gpu.rules.anchors, NULL, c->gpu.rules.now_ms};
+	struct rim *rim =
+	    c->rims != NULL ? rim_kept_find(c->rims, c->body, &r, a) : NULL;
+	struct chain signer;
+	struct fault f;
+
+	if (rim != NULL)
+		return rim;
+	rim = arena_alloc(a, sizeof(*rim));
+	if (!rim_read_signed(a, c->body, &r, rim, &signer, &f))
+		return NULL;
+	if (c->rims != NULL)
+		rim_kept_add(c->rims, c->body, rim, &signer);
+	chain_free(&signer);
+	return rim;
+}
+
+static bool
+node_run(void *arg)
+{
+	struct node_case *c = arg;
+	struct arena *a = arena_new();
+	struct nvidia_device d;
+	const struct rim *rim;
+	struct verdict v;
+	bool held;
+
+	verdict_init(&v, a, c->gpu.rules.now_ms);
+	held =
+	    nvidia_device_judge(&v, &c->gpu.rules, NVIDIA_GPU, c->gpu.report,
+		(struct text){(const char *)c->gpu.chain.at, c->gpu.chain.len},
+		&d) &&
+	    (rim = node_manifest(c, a)) != NULL &&
+	    nvidia_manifests_judge(&v, &d, NULL, rim) && verdict_conclude(&v);
+	arena_free(&a);
+	return held;
+}
+
+/* What a change of policy costs a worker in all, one node a turn. */
+static void
+show_fleet(const char *name, struct node_case *c)
+{
+	int64_t all = 0, most = 0;
+
+	for (int i = 0; i < FLEET; i++) {
+		int64_t start = cpu_ns(), took;
+
+		if (!node_run(c))
+			exit(1);
+		took = cpu_ns() - start;
+		all += took;
+		most = took > most ? took : most;
+	}
+	printf("%-34s %9.0f in all, %.0f at most in one turn\n", name,
+	    (double)all / 1000, (double)most / 1000);
+}
+
+static void
+bench_fleet(struct arena *a, const char *folder)
+{
+	struct node_case *c = arena_alloc(a, sizeof(*c));
+	struct rim_kept *rims = mem_new(sizeof(*rims));
+
+	c->gpu.report =
+	    read_file(a, folder, "nvidia/reports/hopper-535.86.09.bin");
+	c->gpu.chain =
+	    read_file(a, folder, "nvidia/chains/hopper-535.86.09.pem");
+	c->body = read_file(
+	    a, folder, "nvidia/rims/NV_GPU_VBIOS_1010_0200_882_96005E0001.xml");
+	c->gpu.rules.anchors = anchors_pinned();
+	c->gpu.rules.now_ms = time_at("2024-06-01T00:00:00Z");
+	c->gpu.rules.nonce = bytes_of(c->gpu.report.at + 4, 32);
+	show("GPU and manifest, all anew", node_run, c, 1, 0);
+	show_fleet("1000 such again, all anew", c);
+	c->rims = rims;
+	show("GPU and manifest, manifest kept", node_run, c, 1, 0);
+	show_fleet("1000 such again, manifest kept", c);
+	c->gpu.rules.kept = &c->gpu.kept;
+	show("GPU and manifest, both kept", node_run, c, 1, 0);
+	show_fleet("1000 such again, both kept", c);
+	nvidia_kept_clear(&c->gpu.kept);
+	rim_kept_clear(rims);
+	mem_free(rims);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -398,6 +496,7 @@ main(int argc, char **argv)
 	bench_tdx(a, argv[1], of_p256);
 	bench_snp(a, argv[1], of_p384, of_rsa);
 	bench_gpu(a, argv[1], of_p384);
+	bench_fleet(a, argv[1]);
 	arena_free(&a);
 	return 0;
 }

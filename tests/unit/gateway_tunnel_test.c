@@ -43,6 +43,7 @@ struct scene {
 	struct pg *pg;
 	struct tunnels_house house;
 	struct tunnels_settings settings;
+	struct verifications *verifications;
 	struct tunnels *tunnels;
 	struct daemon daemon, second;
 	struct timer *patience, *look;
@@ -253,6 +254,26 @@ run_until(struct scene *s, bool (*claim)(struct scene *s))
 }
 
 static void
+on_evidence(void *arg)
+{
+	tunnels_evidence_changed(((struct scene *)arg)->tunnels);
+}
+
+/* No policy ever comes: there is no Postgres. */
+static void
+open_verifications(struct scene *s)
+{
+	static const struct verifications_settings v = {.instance = "gw-1"};
+	static const struct collaterals_settings c = {.refresh_ms = 3600000};
+	struct fault f;
+
+	if (!verifications_new(s->loop, s->pg, NULL, &v, &c, on_evidence, s,
+		&s->log, &s->verifications, &f))
+		fail_msg("%s", f.why);
+	s->settings.verifications = s->verifications;
+}
+
+static void
 begin(struct scene *s)
 {
 	struct certificate_wish ca = {.name = "ca", .ca = true};
@@ -293,6 +314,7 @@ begin(struct scene *s)
 	    .reprobe_most_ms = 600000,
 	    .lease_ms = 50,
 	    .drain_ms = 1000};
+	open_verifications(s);
 	if (!tunnels_open(&s->house, &s->settings, &s->tunnels, &f))
 		fail_msg("%s", f.why);
 	snprintf(s->address, sizeof(s->address), "127.0.0.1:%u",
@@ -309,6 +331,7 @@ end(struct scene *s)
 	hang_up(&s->daemon);
 	hang_up(&s->second);
 	tunnels_free(&s->tunnels);
+	verifications_free(&s->verifications);
 	pg_free(&s->pg);
 	offers_free(&s->offers);
 	presence_free(&s->presence);
@@ -529,6 +552,33 @@ source_drains(struct scene *s)
 	    ->is_draining;
 }
 
+/* It waits for its turn, and is judged then; what changes nothing that the
+ * daemon was told is not told again. */
+static void
+test_evidence_is_judged_in_its_turn(void **state)
+{
+	static const char evidence[] = "\"evidence\":{\"items\":[]}}";
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	memcpy(strstr(s.daemon.said, "\"evidence\":null}"), evidence,
+	    sizeof(evidence));
+	dial(&s, &s.daemon);
+	run_until(&s, is_serving);
+	assert_non_null(strstr(s.daemon.verdict, "no_policy"));
+	assert_int_equal(s.daemon.hellos, 1);
+	tunnels_evidence_changed(s.tunnels);
+	tunnels_catalog_changed(s.tunnels); /* of which nothing is new */
+	tell(&s.daemon, "{\"event\":\"models\"}");
+	run_until(&s, is_probed_again); /* the new statement's answer */
+	assert_int_equal(s.daemon.hellos, 2);
+	assert_int_equal(offered(&s), 1);
+	/* Gone while it waits for its turn. */
+	tunnels_evidence_changed(s.tunnels);
+	end(&s);
+}
+
 static void
 test_events(void **state)
 {
@@ -626,6 +676,7 @@ main(void)
 	    cmocka_unit_test(test_revoked_while_connected),
 	    cmocka_unit_test(test_changed_files_are_withdrawn),
 	    cmocka_unit_test(test_catalog_change_is_judged_again),
+	    cmocka_unit_test(test_evidence_is_judged_in_its_turn),
 	    cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_event_flood_ends_the_tunnel),
 	    cmocka_unit_test(test_newer_tunnel_supersedes),
