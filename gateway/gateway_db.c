@@ -319,14 +319,18 @@ const struct pg_statement gateway_statements[] = {
 
 /* Due offers of those named, the longest due first, each with its next time
  * drawn anew: without memory, so that having been asked says nothing of when
- * one is asked again. Last, how many stay due: the overdue. */
+ * one is asked again. Last, how many stay due: the overdue. Rows that are there
+ * are not tried to be made: that would wait for whoever is taking them. */
 [CLAIM_CANARY] = {"claim_canary",
 	"WITH here AS (SELECT * FROM unnest($1::text[], $2::text[],"
 	" $3::text[]) AS t(did, task, canonical)),"
 	" made AS (INSERT INTO assay.canary (did, task, canonical, due_at)"
 	" SELECT did, task, canonical,"
 	" now() + random() * $4::bigint * interval '1 ms'"
-	" FROM here ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING),"
+	" FROM here WHERE NOT EXISTS (SELECT FROM assay.canary c"
+	"  WHERE c.did = here.did AND c.task = here.task"
+	"  AND c.canonical = here.canonical)"
+	" ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING),"
 	" late AS (SELECT count(*) AS n FROM assay.canary c"
 	" JOIN here USING (did, task, canonical) WHERE c.due_at <= now()),"
 	" due AS (SELECT c.did, c.task, c.canonical FROM assay.canary c"
