@@ -267,19 +267,15 @@ const struct pg_statement gateway_statements[] = {
 [LOAD_POLICY] = {"load_policy",
 	"SELECT version, document::text FROM assay.attestation_policy"
 	" WHERE active", 0},
-/* The count makes the old rows go before the new one comes. */
 [WRITE_VERDICT] = {"write_verdict",
-	"WITH old AS (DELETE FROM assay.attestation_verdict WHERE did = $2"
-	" AND judged_at < now() - interval '30 days' RETURNING 1)"
-	" INSERT INTO assay.attestation_verdict (id, did, slot, session_id,"
+	"INSERT INTO assay.attestation_verdict (id, did, slot, session_id,"
 	" judged_at, status, reason, failed_check, why, renew_by, measurement,"
 	" signing_address, policy_digest, checks, bound, evidence,"
 	" gateway_instance)"
-	" SELECT $1::uuid, $2, $3::integer, $4::uuid, " TIME("$5::bigint")
+	" VALUES ($1::uuid, $2, $3::integer, $4::uuid, " TIME("$5::bigint")
 	", $6, $7, $8, $9, " TIME("$10::bigint") ", $11, $12, $13,"
-	" $14::jsonb, $15::jsonb, $16::jsonb, $17"
-	" FROM (SELECT count(*) FROM old) AS first"
-	" ON CONFLICT DO NOTHING", 17},
+	" $14::jsonb, $15::jsonb, $16::jsonb, $17) ON CONFLICT DO NOTHING",
+	17},
 [FIND_COLLATERAL] = {"find_collateral",
 	"SELECT body, source, " MS("fetched_at") " FROM assay.collateral"
 	" WHERE name = $1", 1},

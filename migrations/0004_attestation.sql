@@ -47,7 +47,7 @@ CREATE TABLE assay.attestation_verdict (
 );
 CREATE INDEX attestation_verdict_place ON assay.attestation_verdict (did, slot, judged_at DESC);
 CREATE INDEX attestation_verdict_judged ON assay.attestation_verdict (judged_at);
-COMMENT ON TABLE assay.attestation_verdict IS 'Each verdict on a provider''s evidence with the evidence itself, so that a third party can judge it again (assay verify); 30 days are kept.';
+COMMENT ON TABLE assay.attestation_verdict IS 'Each verdict on a provider''s evidence with the evidence itself, so that a third party can judge it again (assay verify); kept for 30 days (assay.retained).';
 COMMENT ON COLUMN assay.attestation_verdict.id IS 'UUID version 7.';
 COMMENT ON COLUMN assay.attestation_verdict.did IS 'Whose evidence.';
 COMMENT ON COLUMN assay.attestation_verdict.slot IS 'The tunnel''s slot: each tunnel brings evidence of its own.';
@@ -96,7 +96,7 @@ CREATE TABLE assay.collateral_version (
   fetched_at timestamptz NOT NULL,
   PRIMARY KEY (name, sha256)
 );
-COMMENT ON TABLE assay.collateral_version IS 'Every body that assay.collateral ever held, so that a verdict of the past can be repeated with what was known then. Written by a trigger alone.';
+COMMENT ON TABLE assay.collateral_version IS 'Every body that assay.collateral ever held, so that a verdict of the past can be repeated with what was known then. Written by a trigger alone; kept for 90 days, and for as long as a kept verdict needs it (assay.retained).';
 COMMENT ON COLUMN assay.collateral_version.name IS 'As in assay.collateral.';
 COMMENT ON COLUMN assay.collateral_version.sha256 IS 'Of the body.';
 COMMENT ON COLUMN assay.collateral_version.body IS 'The bytes.';
@@ -136,7 +136,7 @@ CREATE TABLE assay.exchange_signature (
     AND signing_address IS NOT NULL AND signing_algo IS NOT NULL))
 );
 CREATE INDEX exchange_signature_created ON assay.exchange_signature (created_at);
-COMMENT ON TABLE assay.exchange_signature IS 'What a worker signed over one exchange: the hashes of request and response. Proves who signed, not which model answered.';
+COMMENT ON TABLE assay.exchange_signature IS 'What a worker signed over one exchange: the hashes of request and response. Proves who signed, not which model answered. Kept for 90 days (assay.retained).';
 COMMENT ON COLUMN assay.exchange_signature.chat_id IS 'The request id, and in a row of its own the id in the worker''s answer, where it gave one.';
 COMMENT ON COLUMN assay.exchange_signature.account_id IS 'Whose exchange it was; others do not find it.';
 COMMENT ON COLUMN assay.exchange_signature.request_id IS 'request.id.';
@@ -149,6 +149,50 @@ COMMENT ON COLUMN assay.exchange_signature.complete IS 'False: the stream was cu
 COMMENT ON COLUMN assay.exchange_signature.bytes IS 'How many bytes of the answer, from its first, went to the buyer: those are hashed.';
 COMMENT ON COLUMN assay.exchange_signature.missing IS 'Why there is no signature: provider_gone, not_given, or invalid (what came was not the attested key''s over these bytes).';
 COMMENT ON COLUMN assay.exchange_signature.created_at IS 'When it was signed.';
+
+-- --------------------------------------------------------------- retention
+
+CREATE TABLE assay.retained (
+  name text PRIMARY KEY CHECK (name IN ('attestation_verdict', 'collateral_version', 'exchange_signature')),
+  keep_days integer NOT NULL CHECK (keep_days BETWEEN 1 AND 36500)
+);
+COMMENT ON TABLE assay.retained IS 'For how long evidence and what goes with it is kept (other tables: assay.partitioned).';
+COMMENT ON COLUMN assay.retained.name IS 'Table in schema assay.';
+COMMENT ON COLUMN assay.retained.keep_days IS 'Retention in days; change it here. A collateral_version stays beyond it while a kept verdict needs it.';
+INSERT INTO assay.retained VALUES ('attestation_verdict', 30), ('collateral_version', 90),
+  ('exchange_signature', 90);
+
+-- A verdict is repeated with the version that had come last by then; so one
+-- is needed while a verdict from before its successor is kept, the last of
+-- each name always is, and the one that is held now as well.
+CREATE FUNCTION assay.prune_evidence(most integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+DECLARE rows bigint; gone bigint := 0; oldest timestamptz;
+BEGIN
+  DELETE FROM assay.exchange_signature WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM assay.exchange_signature WHERE created_at < now()
+      - (SELECT keep_days FROM assay.retained WHERE name = 'exchange_signature') * interval '1 day'
+     ORDER BY created_at LIMIT most));
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  gone := gone + rows;
+  DELETE FROM assay.attestation_verdict WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM assay.attestation_verdict WHERE judged_at < now()
+      - (SELECT keep_days FROM assay.retained WHERE name = 'attestation_verdict') * interval '1 day'
+     ORDER BY judged_at LIMIT most));
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  gone := gone + rows;
+  SELECT min(judged_at) INTO oldest FROM assay.attestation_verdict;
+  DELETE FROM assay.collateral_version v USING (
+    SELECT name, sha256, lead(first_fetched_at) OVER (PARTITION BY name ORDER BY first_fetched_at, sha256) AS until
+      FROM assay.collateral_version) s
+   WHERE (v.name, v.sha256) = (s.name, s.sha256) AND s.until <= coalesce(oldest, now())
+     AND v.fetched_at < now()
+      - (SELECT keep_days FROM assay.retained WHERE name = 'collateral_version') * interval '1 day'
+     AND NOT EXISTS (SELECT FROM assay.collateral c WHERE c.name = v.name AND c.fetched_at = v.fetched_at);
+  GET DIAGNOSTICS rows = ROW_COUNT;
+  RETURN gone + rows;
+END $$;
+COMMENT ON FUNCTION assay.prune_evidence(integer) IS 'Deletes what assay.retained no longer keeps, at most that many verdicts and signatures; returns how many rows. assay-reputation calls it each day until there are none.';
 
 -- ------------------------------------------- changes that workers must see
 
@@ -196,9 +240,11 @@ COMMENT ON VIEW operator.attestation_policy IS 'Which attestation policies were 
 -- ------------------------------------------------------------------ rights
 
 GRANT SELECT ON assay.attestation_policy TO assay_gateway;
-GRANT SELECT, INSERT, DELETE ON assay.attestation_verdict TO assay_gateway;
+GRANT SELECT, INSERT ON assay.attestation_verdict TO assay_gateway;
 GRANT SELECT, INSERT, UPDATE ON assay.collateral TO assay_gateway;
-GRANT SELECT, INSERT, UPDATE, DELETE ON assay.exchange_signature TO assay_gateway;
+GRANT SELECT, INSERT, UPDATE ON assay.exchange_signature TO assay_gateway;
 GRANT SELECT ON assay.attestation_verdict TO assay_reputation;
+REVOKE EXECUTE ON FUNCTION assay.prune_evidence(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION assay.prune_evidence(integer) TO assay_reputation;
 GRANT SELECT ON operator.verified, operator.verdict_expiring, operator.measurement_change,
   operator.collateral, operator.attestation_policy TO assay_operator;

@@ -260,6 +260,7 @@ const struct pg_statement reputation_statements[] = {
 	" WHERE day < assay.utc_day(now()) - 400)"
 	" DELETE FROM assay.not_chosen"
 	" WHERE day < assay.utc_day(now()) - 90", 0},
+[DB_PRUNE] = {"prune", "SELECT assay.prune_evidence(5000)", 0},
 [DB_REBUILD] = {"rebuild",
 	"SELECT assay.reputation_rebuild($1, $2::date)", 2},
 };

@@ -33,6 +33,7 @@ enum reputation_statement {
 	DB_ALL_DUE,
 	DB_PARTITIONS, /* $1 today, $2 days ahead; old by Postgres's clock */
 	DB_FORGET,
+	DB_PRUNE,   /* evidence; how many rows went */
 	DB_REBUILD, /* $1 log or minutes, $2 its last day */
 	DB_STATEMENTS
 };

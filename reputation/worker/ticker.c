@@ -19,6 +19,7 @@ struct ticker {
 	struct pg_session *db;
 	struct ticker_counts counts;
 	int64_t partitions_day; /* the day they were last seen to */
+	bool prunes;		/* there may be old evidence left today */
 	int64_t connected_ms;	/* since when, monotonic */
 	bool has_begun;		/* there is a day_close to go on from */
 };
@@ -333,10 +334,26 @@ keep_partitions(struct ticker *t, int64_t now_ms, struct fault *f)
 	params[0] = scorer_day(today, a);
 	params[1] = pg_int(a, t->settings->partitions_ahead);
 	ok = act(t, DB_PARTITIONS, params, f) && act(t, DB_FORGET, NULL, f);
-	if (ok)
+	if (ok) {
 		t->partitions_day = today;
+		t->prunes = true;
+	}
 	arena_free(&a);
 	return ok;
+}
+
+/* Some of it at a time: a tick is not to wait for a day's worth. */
+static bool
+prune(struct ticker *t, struct fault *f)
+{
+	int64_t rows;
+
+	if (!t->prunes)
+		return true;
+	if (!ask_int(t, DB_PRUNE, NULL, &rows, f))
+		return false;
+	t->prunes = rows > 0;
+	return true;
 }
 
 /* ------------------------------------------------------------------- tick */
@@ -417,7 +434,8 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 		return fail(t);
 	if (!t->counts.leads)
 		return true;
-	if (!keep_partitions(t, now_ms, f) || !close_days(t, now_ms, &m.day, f))
+	if (!keep_partitions(t, now_ms, f) || !prune(t, f) ||
+	    !close_days(t, now_ms, &m.day, f))
 		return fail(t);
 	if (!t->counts.is_behind &&
 	    (!fold(t, m.day, false, f) || !score_all(t, &m, f)))
