@@ -246,12 +246,30 @@ fwid_of(struct bytes b)
 	return b.at + sizeof(head);
 }
 
-/* TCG DICE attestation architecture 6.1.1, DiceTcbInfo: the one member of
- * fwids [6], wherever it stands among the tagged members. */
+/* One or more: the one that is said, if it is among them, else the first. */
 static const uint8_t *
-fwid_of_tcb_info(struct bytes info)
+fwid_of_list(struct bytes list, struct bytes said)
 {
-	struct bytes in, member, one = {NULL, 0};
+	const uint8_t *first = NULL, *fwid;
+	struct bytes one;
+
+	while (list.len > 0) {
+		if (!der_take(&list, DER_SEQUENCE, &one) ||
+		    (fwid = fwid_of(one)) == NULL)
+			return NULL;
+		if (bytes_equal(said, bytes_of(fwid, SPDM_DIGEST)))
+			return fwid;
+		first = first != NULL ? first : fwid;
+	}
+	return first;
+}
+
+/* TCG DICE attestation architecture 6.1.1, DiceTcbInfo: fwids [6], wherever
+ * it stands among the tagged members. */
+static const uint8_t *
+fwid_of_tcb_info(struct bytes info, struct bytes said)
+{
+	struct bytes in, member;
 	const uint8_t *fwid = NULL;
 	uint8_t tag, last = 0;
 
@@ -262,8 +280,8 @@ fwid_of_tcb_info(struct bytes info)
 		    (tag & 0x1f) < last)
 			return NULL;
 		last = (uint8_t)((tag & 0x1f) + 1);
-		if (tag == 0xa6 && der_only(member, DER_SEQUENCE, &one))
-			fwid = fwid_of(one);
+		if (tag == 0xa6)
+			fwid = fwid_of_list(member, said);
 	}
 	return fwid;
 }
@@ -271,17 +289,27 @@ fwid_of_tcb_info(struct bytes info)
 /* Hopper's leafs hold an older structure of DICE under the same name, a
  * version and a key before the FWID, which ends it. */
 static const uint8_t *
-leaf_fwid(X509 *leaf)
+leaf_fwid(X509 *leaf, struct bytes said)
 {
 	const size_t tail = 13 + SPDM_DIGEST;
-	const uint8_t *fwid = NULL;
+	const uint8_t *fwid;
 	struct bytes info;
 
 	if (!certificate_extension(leaf, DICE_TCB_INFO, &info))
 		return NULL;
-	if (info.len >= tail)
+	fwid = fwid_of_tcb_info(info, said);
+	if (fwid == NULL && info.len >= tail)
 		fwid = fwid_of(bytes_of(info.at + info.len - tail, tail));
-	return fwid != NULL ? fwid : fwid_of_tcb_info(info);
+	return fwid;
+}
+
+/* A layer that measured nothing has a digest of zeros. */
+static bool
+is_nothing(struct bytes fwid)
+{
+	static const uint8_t zero[SPDM_DIGEST];
+
+	return bytes_equal(fwid, bytes_of(zero, sizeof(zero)));
 }
 
 /* Firmware of 2023 leaves the field out; where it is, it must be the one that
@@ -290,7 +318,7 @@ static bool
 fwid_judge(struct verdict *v, const struct spdm_report *report, X509 *leaf)
 {
 	struct bytes said = report->opaque[OPAQUE_FWID];
-	const uint8_t *certified = leaf_fwid(leaf);
+	const uint8_t *certified = leaf_fwid(leaf, said);
 	struct check c = {
 	    "nvidia.fwid", SOURCE_HARDWARE, CODE_MISMATCH, NULL, NULL};
 
@@ -303,7 +331,7 @@ fwid_judge(struct verdict *v, const struct spdm_report *report, X509 *leaf)
 	}
 	c.seen = verdict_hex(v, said);
 	return verdict_check(v,
-	    certified != NULL &&
+	    certified != NULL && !is_nothing(said) &&
 		bytes_equal(said, bytes_of(certified, SPDM_DIGEST)),
 	    c);
 }

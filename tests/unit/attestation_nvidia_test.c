@@ -155,6 +155,48 @@ firmware_ids_of_both_structures(void **state)
 	}
 }
 
+/* Blackwell's name two layers, of which one may have measured nothing: the
+ * report's must be one of them, and something. */
+static void
+firmware_ids_of_two_layers(void **state)
+{
+	static const uint8_t one[] = {0x30, 0x3d, 0x06, 0x09, 0x60, 0x86, 0x48,
+	    0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x04, 0x30};
+	static const char fills[] = {'1', 0, '2', '3'};
+	static const char *const wanted[] = {
+	    "", "nvidia.fwid", "", "nvidia.fwid"};
+	struct machine *m = *state;
+	struct forged chain[LEVELS], *leaf = &chain[LEAF];
+	struct nvidia_device d;
+	uint8_t info[138] = {0x30, 0x81, 0x87, 0xa6, 0x7e}, said[48];
+
+	for (int i = 0; i < 2; i++)
+		memcpy(info + 5 + 63 * i, one, sizeof(one));
+	memcpy(info + 131, "\x87\x05\x00\x90\x00\x00\x01", 7);
+	memcpy(chain, m->device, sizeof(chain));
+	for (size_t i = 0; i < sizeof(fills); i++) {
+		const struct field firmware[] = {
+		    {6, "\x00\x5e\x00\x96\x01\x00\x00\x00", 8},
+		    {3, "550.1\0", 6}, {20, (const char *)said, 48}};
+
+		memset(said, fills[i], sizeof(said));
+		memset(info + 20, '1', 48);
+		memset(info + 83, fills[i] == '2' ? '2' : 0, 48);
+		forge(leaf, &m->device[BROM],
+		    &(struct forge_wish){.name = "GB100 A01 FSP FMC LF",
+			.curve = "P-384",
+			.extension = {
+			    {"2.23.133.5.4.1", bytes_of(info, sizeof(info))}}});
+		report_begin(m, BLOCKS);
+		assert_string_equal(
+		    judged(m, report_end(m, firmware, 3, leaf->key),
+			forged_pem(m->a, chain, LEVELS), &d,
+			*wanted[i] == 0 ? CODE_OK : CODE_MISMATCH),
+		    wanted[i]);
+		forged_free(leaf);
+	}
+}
+
 static void
 measurement_blocks_stand_once(void **state)
 {
@@ -439,6 +481,7 @@ main(void)
 	    cmocka_unit_test(every_part_is_signed),
 	    cmocka_unit_test(signed_but_wrong),
 	    cmocka_unit_test(firmware_ids_of_both_structures),
+	    cmocka_unit_test(firmware_ids_of_two_layers),
 	    cmocka_unit_test(measurement_blocks_stand_once),
 	    cmocka_unit_test(revocation_is_asked),
 	    cmocka_unit_test(chains_are_kept),
