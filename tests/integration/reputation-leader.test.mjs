@@ -265,3 +265,29 @@ describe("two gateways", () => {
 		}
 	});
 });
+
+describe("a leader with many days to close", () => {
+	const days = async () => (await assay.postgres.query("select day from"
+		+ " assay.day_close order by day")).map(([day]) => day);
+	const ahead = (count) => new Date(Date.now() + count * 86_400_000)
+		.toISOString();
+
+	test("hears a signal between two of them, and goes on later", async () => {
+		await batch(provider.did);
+		const before = await days();
+		const first = await worker({ now: ahead(120), "close.grace": "1ms" });
+		await first.line("event=day_closed");
+		await first.stop();
+		const closed = await days();
+		assert.ok(closed.length > before.length);
+		assert.ok(closed.length < 120, `${closed.length} days`);
+		const second = await worker({ now: ahead(closed.length + 3),
+			"close.grace": "1ms" });
+		await until("the rest", async () =>
+			(await days()).length >= closed.length + 3);
+		await second.stop();
+		const all = (await days()).map((day) => Date.parse(day) / 86_400_000);
+		for (let i = 1; i < all.length; i++)
+			assert.equal(all[i], all[i - 1] + 1, "no day left out");
+	});
+});

@@ -122,6 +122,31 @@ describe("feedback", () => {
 			"request_not_served");
 	});
 
+	test("is taken for seven days from the request on", async () => {
+		const like = await served();
+		// The same request, so many hours ago, by its id and its row.
+		const aged = async (hours) => {
+			const at = Date.now() - hours * 3_600_000;
+			const time = at.toString(16).padStart(12, "0");
+			const id = `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-`
+				+ randomUUID().slice(24);
+			await assay.postgres.query("insert into assay.request (id,"
+				+ " created_at, account_id, workspace_id, endpoint, task,"
+				+ " canonical, did, pool, tier, quantization, outcome,"
+				+ ` status, gateway_instance) select '${id}',`
+				+ ` to_timestamp(${at} / 1000.0), account_id, workspace_id,`
+				+ " endpoint, task, canonical, did, pool, tier,"
+				+ " quantization, outcome, status, gateway_instance"
+				+ ` from assay.request where id = '${like}'`);
+			return { request_id: id, verdict: "good" };
+		};
+		const late = await feedback(await aged(7 * 24 + 1));
+		assert.equal(late.status, 409, late.text);
+		assert.equal(late.code, "feedback_closed");
+		const given = await feedback(await aged(7 * 24 - 1));
+		assert.equal(given.status, 201, given.text);
+	});
+
 	test("an idempotency-key gives the same answer again", async () => {
 		const json = { request_id: await served(), verdict: "good" };
 		const headers = { "idempotency-key": "once" };
