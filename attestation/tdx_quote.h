@@ -10,7 +10,8 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-#define TDX_QUOTE_MAX ((size_t)65536)
+/* Authentication data may be of any length that two bytes can say. */
+#define TDX_QUOTE_MAX ((size_t)131072)
 
 struct tdx_body {
 	bool is_15; /* TD report 1.5: the last two members are there */

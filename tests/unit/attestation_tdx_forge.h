@@ -26,7 +26,7 @@ struct tdx_forge {
 	bool is_15;
 	uint8_t body[648];
 	uint8_t qe[384];
-	uint8_t auth[32];
+	uint8_t auth[UINT16_MAX];
 	size_t auth_len;
 	uint16_t outer_type, inner_type;
 	bool other_ak; /* QE report data binds another key */
@@ -177,7 +177,7 @@ tdx_forge_start(struct tdx_forge *t)
 	t->version = 4;
 	t->outer_type = 6;
 	t->inner_type = 5;
-	t->auth_len = sizeof(t->auth);
+	t->auth_len = 32;
 	memcpy(t->body + TDX_FORGE_SVN, "\x05\x01\x03", 3);
 	t->body[TDX_FORGE_ATTRIBUTES + 3] = 0x10;
 	memset(t->body + TDX_FORGE_MRTD, 0xab, 48);
@@ -241,7 +241,8 @@ tdx_forge_quote(struct tdx_forge *t)
 {
 	const struct forged chain[] = {t->pck, t->ca, t->root};
 	struct text pem = forged_pem(t->a, chain, 3);
-	uint8_t *out = arena_alloc(t->a, 16384), *at = out, *length;
+	uint8_t *out = arena_alloc(t->a, 16384 + t->auth_len), *at = out,
+		*length;
 	uint8_t point[97], signature[64], digest[32];
 	size_t body = t->version == 5 && t->is_15 ? 648 : 584;
 

@@ -92,6 +92,8 @@ test_sound(void **state)
 	holds(judge(t), "UpToDate");
 	t->auth_len = 0;
 	holds(judge(t), "UpToDate");
+	t->auth_len = UINT16_MAX;
+	holds(judge(t), "UpToDate");
 }
 
 static void
