@@ -73,7 +73,8 @@ struct claim {
 };
 
 #define VERDICT_CLAIMS_MAX 4096
-#define VERDICT_ADVISORIES_MAX 128
+/* Of three parts (platform, module, enclave), 128 each: none is left out. */
+#define VERDICT_ADVISORIES_MAX 384
 #define VERDICT_FOREVER INT64_MAX
 
 struct verdict {

@@ -160,6 +160,26 @@ test_advisories(void **state)
 	assert_int_equal(v.advisory_count, 2);
 }
 
+/* A level with as many as it may have hides none of another part's: a policy
+ * must come to see each. */
+static void
+test_many_advisories(void **state)
+{
+	struct tdx_forge *t = *state;
+	char *list = arena_printf(t->a, "\"A-0\"");
+	struct verdict v;
+
+	for (int i = 1; i < 128; i++)
+		list = arena_printf(t->a, "%s,\"A-%d\"", list, i);
+	t->tcb_info = tdx_swap(t->a, with_module(t, "SWHardeningNeeded", OLD),
+	    "\"INTEL-SA-SWHardeningNeeded\"", list);
+	t->qe_identity = with_qe(t, OLD);
+	v = tdx_judge(t);
+	tdx_holds(v, "OutOfDate");
+	assert_int_equal(v.advisory_count, 130);
+	assert_string_equal(v.advisories[129], "INTEL-SA-qe");
+}
+
 /* A status of the platform's is none of a module's or an enclave's. */
 static void
 test_status_words(void **state)
@@ -431,6 +451,7 @@ main(void)
 	    T(test_components),
 	    T(test_every_convergence),
 	    T(test_advisories),
+	    T(test_many_advisories),
 	    T(test_status_words),
 	    T(test_module_identity),
 	    T(test_no_module_identities),
