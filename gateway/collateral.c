@@ -34,6 +34,7 @@ struct entry {
 	struct collateral_held held; /* nothing: only sought */
 	uint64_t generation;	     /* of the bytes */
 	int64_t file_ms;  /* mtime of the file it was last read from */
+	bool is_asked;	  /* Postgres has said what it holds */
 	int64_t used_ms;  /* monotonic, as is the one below */
 	int64_t again_ms; /* not sought before */
 	unsigned fails;	  /* in a row */
@@ -457,19 +458,6 @@ keep_answer(struct entry *e, const struct http_answer *answer)
 }
 
 static void
-answer_refused(const struct entry *e, int status, struct fault *out)
-{
-	enum fault_kind kind = status == 404 ? FAULT_NOT_FOUND
-			       : status >= 300 && status < 400
-				   ? FAULT_REFUSED
-				   : FAULT_UNAVAILABLE;
-
-	fault_set(out, kind, "%.120s answered %d%s", e->plan.url[e->step],
-	    status,
-	    kind == FAULT_REFUSED ? ", and redirects are not followed" : "");
-}
-
-static void
 on_fetched(void *arg, const struct http_answer *answer, const struct fault *f)
 {
 	struct entry *e = arg;
@@ -485,7 +473,7 @@ on_fetched(void *arg, const struct http_answer *answer, const struct fault *f)
 		return;
 	}
 	if (f == NULL)
-		answer_refused(e, answer->status, &why);
+		collateral_refused(e->plan.url[e->step], answer->status, &why);
 	else
 		why = *f;
 	if (e->plan.is_choice && e->step + 1 < e->plan.count) {
@@ -556,14 +544,17 @@ on_row(void *arg, const struct collateral_row *row, const struct fault *f)
 {
 	struct entry *e = arg;
 
-	(void)f; /* Postgres may be away; the source may not */
 	e->question = NULL;
+	e->is_asked |= f == NULL;
 	if (row != NULL)
 		take_row(e, row);
-	if (is_old(e))
+	if (is_old(e)) { /* Postgres may be away; the source may not */
 		seek_source(e);
-	else
-		seek_held(e);
+		return;
+	}
+	if (f != NULL)
+		e->again_ms = clock_mono_ms() + PAUSE_MOST_MS;
+	seek_held(e);
 }
 
 static void
@@ -603,7 +594,7 @@ collaterals_find(struct collaterals *c, const char *const *names, size_t count,
 			continue;
 		e->used_ms = clock_mono_ms();
 		look_in_folder(e);
-		if (is_old(e))
+		if (!e->is_asked || is_old(e))
 			seek(e);
 		if (e->held.body != NULL)
 			out[found++] = item_of(e);
@@ -657,7 +648,7 @@ on_look(void *arg)
 		if (clock_mono_ms() - e->used_ms > USED_MS)
 			continue;
 		look_in_folder(e);
-		if (is_old(e))
+		if (!e->is_asked || is_old(e))
 			seek(e);
 	}
 	plan_look(c);

@@ -200,6 +200,18 @@ collateral_plan_make(struct arena *a, const struct collateral_urls *u,
 	       plan_ocsp(a, u, name, out) || unsourced(name, f);
 }
 
+void
+collateral_refused(const char *url, int status, struct fault *out)
+{
+	enum fault_kind kind = status == 404 ? FAULT_NOT_FOUND
+			       : status >= 300 && status < 400
+				   ? FAULT_REFUSED
+				   : FAULT_UNAVAILABLE;
+
+	fault_set(out, kind, "%.120s answered %d%s", url, status,
+	    kind == FAULT_REFUSED ? ", and redirects are not followed" : "");
+}
+
 /* --------------------------------------------------------------- assembling */
 
 static char *

@@ -44,6 +44,9 @@ bool collateral_name_is_sound(const char *name);
 bool collateral_plan_make(struct arena *a, const struct collateral_urls *u,
     const char *name, struct collateral_plan *out, struct fault *f);
 
+/* Why an answer with another status than 200 does not do. */
+void collateral_refused(const char *url, int status, struct fault *out);
+
 struct collateral_answer_part {
 	struct bytes body;
 	const char *chain; /* the issuer chain of its header fields, or NULL */

@@ -94,3 +94,12 @@ forge_print(struct arena *a, struct bytes b)
 	hex_encode(b, hex);
 	puts(hex);
 }
+
+struct bytes
+forge_published(struct arena *a, const struct forged *issuer, long serial,
+    const struct publication *p)
+{
+	const struct forge_list_wish w = {serial, p->issued, p->next, 1};
+
+	return forge_list_of(a, issuer, &w);
+}

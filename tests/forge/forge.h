@@ -22,8 +22,14 @@ struct publication {
 	bool answered; /* an OCSP answer alone calls an authority revoked */
 	bool stale;    /* the lists are past their update */
 	bool old;      /* the platform has become OutOfDate */
-	int64_t next;  /* next update of lists, Unix seconds */
+	/* Unix seconds: when TCB info, identity and lists were issued, and
+	 * when lists are to be updated next. */
+	int64_t issued, next;
 };
+
+/* An issuer's list as it is published; each has number 1, as Intel's have. */
+struct bytes forge_published(struct arena *a, const struct forged *issuer,
+    long serial, const struct publication *p);
 
 /* Files of the folder; any failure ends the program. */
 void forge_save(const char *folder, const char *name,

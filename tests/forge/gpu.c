@@ -210,10 +210,10 @@ forge_gpu_publish(const char *folder, const struct publication *p)
 		publish_chain(&f, folder, i);
 	publish_nras(&f, folder);
 	forge_write(m->a, folder, "parts/nvidia/l1-root.crl",
-	    forge_list(m->a, &m->device[ROOT], 0, p->next));
+	    forge_published(m->a, &m->device[ROOT], 0, p));
 	forge_write(m->a, folder, "parts/nvidia/l2-gh100.crl",
-	    forge_list(m->a, &m->device[IDENTITY],
-		p->revoked ? 10 + PROVISIONER : 0, p->next));
+	    forge_published(m->a, &m->device[IDENTITY],
+		p->revoked ? 10 + PROVISIONER : 0, p));
 	publish_answer(&f, folder, IDENTITY, p);
 	publish_answer(&f, folder, PROVISIONER, p);
 	end(&f);

@@ -11,11 +11,12 @@
  *	services would answer; with ocsp, the GPUs' authorities have a
  *	responder.
  *   forge collateral FOLDER [sound | revoked | answered | stale | old]
- *	[next=SECONDS]
+ *	[next=SECONDS] [issued=SECONDS]
  *	writes the collateral anew: the device's certificate on its list,
  *	a GPU's authority revoked by an OCSP answer alone, lists past their
- *update, a platform that has become OutOfDate; next is how far the next update
- *is. forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
+ *	update, a platform that has become OutOfDate; next is how far the
+ *	next update is, issued how long ago it was signed (a day).
+ *   forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
  *	[mrtd=HEX] [rtmr3=HEX]
  *	prints a quote in hex with those 64 bytes of report data.
  *   forge snp FOLDER HEX [debug] [measurement=HEX]
@@ -144,13 +145,13 @@ load(struct platform *p, const char *folder)
 
 /* The texts of tdx_forge speak of January 2026: moved to now. */
 static char *
-moved(struct tdx_forge *t, const char *text, int64_t next)
+moved(struct tdx_forge *t, const char *text, int64_t from, int64_t next)
 {
 	static const char issued[] = "2026-01-01T00:00:00Z";
 	static const char update[] = "2026-01-31T00:00:00Z";
 	char *out = arena_string(t->a, text), day[RFC3339_TEXT];
 
-	time_to_rfc3339((FORGE_NOW - FORGE_DAY) * 1000, day);
+	time_to_rfc3339(from * 1000, day);
 	memcpy(strstr(out, issued), day, sizeof(issued) - 1);
 	time_to_rfc3339(next * 1000, day);
 	memcpy(strstr(out, update), day, sizeof(update) - 1);
@@ -205,14 +206,14 @@ publish(struct platform *p, const char *folder, const struct publication *w,
 	t->tcb_info = moved(t,
 	    tdx_forge_tcb_info(t->a, tdx_forge_level(t->a, 8, 13, 3,
 					 w->old ? "OutOfDate" : "UpToDate")),
-	    update);
-	t->qe_identity = moved(t, tdx_forge_sound_qe(), update);
-	t->root_crl = forge_list(t->a, &t->root, 0, w->next);
+	    w->issued, update);
+	t->qe_identity = moved(t, tdx_forge_sound_qe(), w->issued, update);
+	t->root_crl = forge_published(t->a, &t->root, 0, w);
 	publish_ca(p, folder, "platform", "c0ffee000001",
-	    forge_list(t->a, &t->ca, w->revoked ? 14 : 0, w->next));
+	    forge_published(t->a, &t->ca, w->revoked ? 14 : 0, w));
 	use_processor(p);
 	publish_ca(p, folder, "processor", "c0ffee000001.processor",
-	    forge_list(t->a, &t->ca, w->revoked ? 16 : 0, w->next));
+	    forge_published(t->a, &t->ca, w->revoked ? 16 : 0, w));
 	use_processor(p);
 	publish_signed(t, folder, "parts/tdx/tcb.json", "tcbInfo", t->tcb_info);
 	publish_signed(
@@ -225,12 +226,15 @@ publish(struct platform *p, const char *folder, const struct publication *w,
 static void
 collateral(struct platform *p, const char *folder, int argc, char **argv)
 {
-	struct publication w = {.next = FORGE_NOW + 10 * FORGE_DAY};
+	struct publication w = {.issued = FORGE_NOW - FORGE_DAY,
+	    .next = FORGE_NOW + 10 * FORGE_DAY};
 	int64_t update = FORGE_NOW + 20 * FORGE_DAY;
 
 	for (int i = 0; i < argc; i++) {
 		if (strncmp(argv[i], "next=", 5) == 0)
 			update = w.next = FORGE_NOW + atoll(argv[i] + 5);
+		if (strncmp(argv[i], "issued=", 7) == 0)
+			w.issued = FORGE_NOW - atoll(argv[i] + 7);
 		w.revoked |= strcmp(argv[i], "revoked") == 0;
 		w.answered |= strcmp(argv[i], "answered") == 0;
 		w.old |= strcmp(argv[i], "old") == 0;

@@ -136,7 +136,7 @@ forge_snp_publish(const char *folder, const struct publication *p)
 	    c.a, folder, "parts/amd/cert_chain", bytes_of(chain.at, chain.len));
 	forge_write(c.a, folder, "parts/amd/vcek", leaf);
 	forge_write(c.a, folder, "parts/amd/crl",
-	    forge_list(c.a, &c.ark, p->revoked ? 7 : 0, p->next));
+	    forge_published(c.a, &c.ark, p->revoked ? 7 : 0, p));
 	end(&c);
 }
 

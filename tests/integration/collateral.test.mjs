@@ -264,6 +264,72 @@ describe("what has ended", () => {
 	});
 });
 
+describe("a source that goes back", () => {
+	const older = (source) => metric(assay, "assay_collateral_older_total",
+		{ source });
+	// Both before what is published otherwise, which is a day old.
+	const NEWER = ["revoked", "issued=90000"];
+	const OLDER = ["sound", "issued=100000"];
+	let node;
+
+	// Time and again, and still the door is closed.
+	async function refused() {
+		await until("the older edition to be refused", async () =>
+			await older("intel") > 1);
+		await until("its code", async () =>
+			(await row()).failure === "stale");
+		assert.equal((await verdictOf(assay, node.did)).reason, "revoked");
+		assert.deepEqual((await ask(node)).json.error.metadata.rejected,
+			{ revoked: 1 });
+	}
+
+	before(async () => {
+		await forget(...NEWER);
+		await restart({ "attestation.refresh": "2s" });
+		node = await quoting();
+		await verdictIs(assay, node.did, "revoked");
+		await until("the row", () => row());
+	});
+	after(() => node?.close());
+
+	test("does not take back what it said", async () => {
+		const lines = assay.gateway.lines.length;
+		await platform.publish(...OLDER);
+		await refused();
+		assert.match(await assay.gateway.line("event=collateral_kept",
+			{ after: lines }), /code=stale .*an older edition/);
+		assert.equal(await answers("stale") > 0, true);
+	});
+
+	test("nor before a gateway that has just begun", async () => {
+		await node.close();
+		await restart({ "attestation.refresh": "2s" });
+		await node.dial();
+		await verdictIs(assay, node.did, "revoked");
+		await refused();
+	});
+
+	test("nor by a folder", async () => {
+		await node.close();
+		await restart({ "attestation.refresh": "2s",
+			"attestation.folder": platform.collateral });
+		await node.dial();
+		await verdictIs(assay, node.did, "revoked");
+		await refused();
+	});
+
+	test("until it has news again", async () => {
+		await node.close();
+		await restart({ "attestation.refresh": "2s" });
+		await node.dial();
+		await platform.publish("sound");
+		await verdictIs(assay, node.did, "ok");
+		await until("it to be over", async () =>
+			(await row()).failure === null);
+		assert.equal((await ask(node)).status, 200);
+	});
+});
+
 describe("an OCSP responder", () => {
 	const LIKE = "nvidia/ocsp/%";
 	let node;
@@ -313,6 +379,21 @@ describe("an OCSP responder", () => {
 			{ revoked: 1 });
 		await platform.publish("sound");
 		await verdictIs(assay, node.did, "ok");
+	});
+
+	test("lists of another issuer push out none", async () => {
+		const list = () => row("nvidia/crl/l2-gh100");
+		await until("the list", async () =>
+			(await list())?.failure === null);
+		makers.mood("lists", "foreign");
+		await until("the refusal", async () =>
+			/^(conflict|untrusted)$/.test((await list()).failure));
+		await until("the root's, too", async () =>
+			(await row("nvidia/crl/l1-root")).failure === "conflict");
+		assert.equal((await ask(node)).status, 200);
+		makers.mood("lists", undefined);
+		await until("it to be over", async () =>
+			(await list()).failure === null);
 	});
 
 	test("that never answered is not missed where lists are", async () => {

@@ -67,8 +67,8 @@ export class Makers {
 			"attestation.folder": "" };
 	}
 
-	// down, garbage, oversized, slow, redirect, tampered; undefined: as it
-	// should be.
+	// down, garbage, oversized, slow, redirect, tampered, foreign (another
+	// issuer's list); undefined: as it should be.
 	mood(source, mood) {
 		this.moods[source] = mood;
 	}
@@ -137,6 +137,9 @@ export class Makers {
 		case "redirect":
 			answer.writeHead(302, { location: `${this.url}/elsewhere` })
 				.end();
+			break;
+		case "foreign":
+			this.#give({ file: "amd/crl" }, answer);
 			break;
 		case "tampered":
 			this.#give(what, answer, (body) => what.file === "tdx/tcb.json"
