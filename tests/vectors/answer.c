@@ -124,19 +124,34 @@ log_judge(struct answer *s, const json_t *log, const struct tdx_body *body,
 	return check(s, ok, "answer.event_log", &f);
 }
 
+/* dstack's own agent gives tcb_info as JSON text, its libraries as an object.
+ */
+static json_t *
+tcb_info_of(const json_t *node)
+{
+	json_t *o = json_object_get(json_object_get(node, "info"), "tcb_info");
+	struct fault f = {0};
+	json_t *read = NULL;
+
+	if (!json_is_string(o))
+		return json_incref(o);
+	json_read((struct text){json_string_value(o), json_string_length(o)},
+	    PAYLOAD_MAX, &read, &f);
+	return read;
+}
+
 static bool
 compose_judge(struct answer *s, const json_t *node, const struct tdx_body *b,
     const struct dstack_log *log)
 {
-	const json_t *info = json_object_get(node, "info");
-	const char *text =
-	    member(json_object_get(info, "tcb_info"), "app_compose");
+	json_t *tcb = tcb_info_of(node);
+	const char *text = member(tcb, "app_compose");
 	struct fault f = {0};
+	bool ok = text != NULL && dstack_compose_check(
+				      log, b->mrconfigid.at, text_of(text), &f);
 
-	return check(s,
-	    text != NULL &&
-		dstack_compose_check(log, b->mrconfigid.at, text_of(text), &f),
-	    "answer.compose", &f);
+	json_decref(tcb);
+	return check(s, ok, "answer.compose", &f);
 }
 
 /* With the TLS key where the answer names one, else by the address alone. */
