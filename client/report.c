@@ -177,11 +177,25 @@ add_quote(struct arena *a, const json_t *node, json_t *items, struct fault *f)
 	return true;
 }
 
+/* An object, or its text as dstack's own agent writes it. */
+static json_t *
+tcb_info_of(const json_t *node)
+{
+	json_t *o = json_object_get(json_object_get(node, "info"), "tcb_info");
+	json_t *read = NULL;
+	struct fault f;
+
+	if (!json_is_string(o))
+		return json_incref(o);
+	json_read((struct text){json_string_value(o), json_string_length(o)},
+	    PAYLOAD_MAX, &read, &f);
+	return read;
+}
+
 static void
 add_log(const json_t *node, json_t *items)
 {
-	const json_t *tcb =
-	    json_object_get(json_object_get(node, "info"), "tcb_info");
+	json_t *tcb = tcb_info_of(node);
 	json_t *log = json_object_get(node, "event_log");
 	json_t *compose = json_object_get(tcb, "app_compose");
 
@@ -189,6 +203,7 @@ add_log(const json_t *node, json_t *items)
 		json_array_append_new(
 		    items, json_pack("{s:s, s:O, s:O}", "kind", "dstack",
 			       "event_log", log, "app_compose", compose));
+	json_decref(tcb);
 }
 
 static bool

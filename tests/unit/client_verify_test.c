@@ -317,6 +317,26 @@ test_service(void **state)
 	assert_int_equal(
 	    json_array_size(json_object_get(n->bundle, "items")), 3);
 	assert_string_equal(n->left_out, "compose_manager_attestation");
+	report_free(&s->report);
+	/* tcb_info as dstack's agent writes it, and as nobody does. */
+	assert_true(report_read(s->forge.a,
+	    text_of("{\"intel_quote\":\"00\",\"request_nonce\":\"" NONCE
+		    "\",\"event_log\":[],\"info\":{\"tcb_info\":"
+		    "\"{\\\"app_compose\\\":\\\"x\\\"}\"}}"),
+	    &s->report, &f));
+	assert_int_equal(json_array_size(json_object_get(
+			     s->report.nodes[0].bundle, "items")),
+	    2);
+	report_free(&s->report);
+	assert_true(report_read(s->forge.a,
+	    text_of("{\"intel_quote\":\"00\",\"request_nonce\":\"" NONCE
+		    "\",\"event_log\":[],\"info\":{\"tcb_info\":\"{\"}}"),
+	    &s->report, &f));
+	assert_int_equal(json_array_size(json_object_get(
+			     s->report.nodes[0].bundle, "items")),
+	    1);
+	report_free(&s->report);
+	assert_true(report_read(s->forge.a, text_of(answer), &s->report, &f));
 	assert_false(report_node_find(&s->report, NULL, &n, &f));
 	assert_non_null(strstr(f.why, "of 2 nodes"));
 	assert_false(report_node_find(&s->report, "model 9", &n, &f));
