@@ -22,11 +22,12 @@ const { values: options } = parseArgs({ options: {
 	seconds: { type: "string", default: "300" },
 	canaries: { type: "string", default: "400" },
 	keep: { type: "string" },
+	ways: { type: "string", default: "" },
 	json: { type: "boolean", default: false },
 } });
 if (!options.text) {
 	console.error("usage: canary.mjs --text FILE [--seconds N] [--canaries N]"
-		+ " [--keep FOLDER] [--json]");
+		+ " [--keep FOLDER] [--ways EXPRESSION] [--json]");
 	process.exit(2);
 }
 const folder = options.keep ?? fs.mkdtempSync(path.join(os.tmpdir(), "canary-"));
@@ -202,6 +203,8 @@ const ways = [
 ];
 const results = [];
 for (const [name, is, way] of ways) {
+	if (!new RegExp(options.ways).test(name))
+		continue;
 	const one = summed(name, is, hold(ours, await answers(way, bodies)));
 	results.push(one);
 	if (!options.json) {
