@@ -309,3 +309,19 @@ describe("assay-reputation", () => {
 				=== "no_provider_at_tier", 5000);
 	});
 });
+
+describe("feedback of the provider's own workspace", () => {
+	test("is kept and counts nowhere",
+		async () => {
+			const own = await assay.key("providers");
+			const given = await feedback({ request_id: await served(own),
+				verdict: "good" }, own);
+			assert.equal(given.status, 201, given.text);
+			assert.equal(await assay.postgres.value("select counts from"
+				+ ` assay.feedback where id = '${given.json.id}'`), "f");
+			assert.equal(await assay.postgres.value("select count(*) from"
+				+ " assay.verdict_new v join assay.feedback f"
+				+ " using (account_id)"
+				+ ` where f.id = '${given.json.id}'`), "0");
+		});
+});
