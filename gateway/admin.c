@@ -50,6 +50,8 @@ fill_gauges(const struct admin *a)
 	tunnels_counts(a->tunnels, &t);
 	metric_set(c->open, a->house->open, 0, 0, 0);
 	metric_set(c->tunnels, t.serving, 0, 0, 0);
+	metric_set(c->hearings, t.waiting, 0, 0, 0);
+	metric_set(c->private_held, (int64_t)a->house->holding, 0, 0, 0);
 	metric_set(
 	    c->tunnels_total, (int64_t)t.accepted, COUNTED_ACCEPTED, 0, 0);
 	metric_set(c->tunnels_total, (int64_t)t.refused, COUNTED_REFUSED, 0, 0);

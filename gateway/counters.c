@@ -89,6 +89,11 @@ declare_rest(struct counters *c)
 
 	c->tunnels = metric_gauge(
 	    c->all, "assay_tunnels", "Provider tunnels that serve.", NULL, 0);
+	c->hearings = metric_gauge(c->all, "assay_verdicts_waiting",
+	    "Tunnels whose evidence waits for its turn to be judged.", NULL, 0);
+	c->private_held = metric_gauge(c->all, "assay_private_held_bytes",
+	    "Private answers held back, or not yet taken by their buyers.",
+	    NULL, 0);
 	c->tunnels_total = metric_gauge(c->all, "assay_tunnel_connections",
 	    "Tunnel connections since the start, by what became of them.", &end,
 	    1);

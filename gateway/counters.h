@@ -22,6 +22,8 @@ struct counters {
 	struct metric *open;
 	struct metric *tunnels;
 	struct metric *tunnels_total; /* what: accepted, refused, ended */
+	struct metric *hearings;
+	struct metric *private_held;
 	struct metric *probes;
 	struct metric *offers;
 	struct metric *backlog;

@@ -65,6 +65,7 @@ struct tunnels_counts {
 	uint64_t ended;	   /* of them, after */
 	uint64_t probes;
 	unsigned serving;
+	unsigned waiting; /* for their evidence to be judged */
 };
 void tunnels_counts(const struct tunnels *t, struct tunnels_counts *out);
 /* Ends everything at once. */

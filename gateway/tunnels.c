@@ -103,6 +103,7 @@ void
 tunnels_counts(const struct tunnels *t, struct tunnels_counts *out)
 {
 	*out = t->counts;
+	out->waiting = (unsigned)docket_count(t->docket);
 }
 
 static json_t *

@@ -591,6 +591,10 @@ describe("a buyer that does not read", () => {
 			+ `${Buffer.byteLength(text)}\r\n\r\n${text}`);
 		// The head comes with the first bytes: the exchange is over then.
 		await new Promise((done) => { slow.once("readable", done); });
+		const metrics = await (await fetch(`${assay.adminUrl}/metrics`))
+			.text();
+		const [, held] = metrics.match(/^assay_private_held_bytes (\d+)$/m);
+		assert.equal(Number(held), BIG.length);
 		const reply = await ask();
 		assert.equal((await reply.json()).error?.code, "overloaded");
 		assert.equal(reply.status, 503);
