@@ -178,6 +178,24 @@ test_left_over(void **state)
 	loop_defer(w->loop, on_a, w); /* is dropped, not leaked */
 }
 
+/* All else that is due goes first, whatever was set first. */
+static void
+test_idle_timer(void **state)
+{
+	struct world *w = *state;
+	struct timer *idle = timer_new_idle(w->loop, on_stop, w);
+	struct timer *usual = timer_new(w->loop, on_a, w);
+
+	timer_start(idle, 0);
+	timer_start(usual, 0);
+	loop_defer(w->loop, on_b, w);
+	loop_run(w->loop);
+	assert_int_equal(strlen(w->trace), 3);
+	assert_int_equal(w->trace[2], '.');
+	timer_free(&idle);
+	timer_free(&usual);
+}
+
 static void
 on_tick(void *arg)
 {
@@ -314,6 +332,7 @@ main(void)
 	    TEST(test_turns),
 	    TEST(test_left_over),
 	    TEST(test_timers),
+	    TEST(test_idle_timer),
 	    TEST(test_timer_that_repeats),
 	    TEST(test_timer_from_its_callback),
 	    TEST(test_timer_freed_in_its_callback),
