@@ -301,6 +301,20 @@ read_bool(const json_t *o, const char *name, bool *out, struct fault *f)
 	return true;
 }
 
+/* Without the CET bits 11 and 12, which do not count on either side. */
+static bool
+read_xfam(struct arena *a, const json_t *j, struct policy_tdx *t)
+{
+	uint8_t *at = arena_alloc(a, 8);
+
+	if (!hex_value(j, at, 8))
+		return false;
+	at[1] &= (uint8_t)~0x18;
+	t->xfam = (struct policy_digests){true, 1, 8, at};
+	t->xfam_ignores_cet = true;
+	return true;
+}
+
 static bool
 read_tdx_registers(
     struct arena *a, const json_t *o, struct policy_tdx *t, struct fault *f)
@@ -310,7 +324,7 @@ read_tdx_registers(
 
 	if (!one_digest(a, json_object_get(o, "MrTd"), 48, &t->mrtd) ||
 	    !one_digest(a, json_object_get(o, "MrSeam"), 48, &t->mrseam) ||
-	    !one_digest(a, json_object_get(o, "Xfam"), 8, &t->xfam))
+	    !read_xfam(a, json_object_get(o, "Xfam"), t))
 		return refuse(f, "MrTd, MrSeam or Xfam is no digest");
 	if (json_array_size(rtmrs) != 4)
 		return refuse(f, "Rtmrs are not four");
@@ -344,7 +358,6 @@ read_tdx(struct arena *a, const json_t *o, struct policy *p, struct fault *f)
 	    json_array_size(json_object_get(o, "AllowedPIIDs")) > 0 &&
 	    !many_digests(a, json_object_get(o, "AllowedPIIDs"), 16, &t->piids))
 		return refuse(f, "AllowedPIIDs are not instance ids");
-	t->xfam_ignores_cet = true;
 	t->present = true;
 	return true;
 }

@@ -235,7 +235,7 @@ test_contrast(void **state)
 	    "\"snp\":[{" SNP_REFERENCE ",\"GuestPolicy\":{\"SMT\":true,"
 	    "\"ABIMajor\":1}}],\"tdx\":[{\"MrTd\":\"" D48 "\",\"MrSeam\":\"" D48
 	    "\",\"Rtmrs\":[\"" D48 "\",\"" D48 "\",\"" D48 "\",\"" D48
-	    "\"],\"Xfam\":\"e702060000000000\","
+	    "\"],\"Xfam\":\"e71a060000000000\","
 	    "\"MinTCBEvaluationDataNumber\":18}]}}",
 	    p, &n, &f));
 	assert_int_equal(n, 2);
@@ -248,6 +248,9 @@ test_contrast(void **state)
 	assert_true(p[1]->tdx.present);
 	assert_int_equal(p[1]->tdx.min_tcb_evaluation, 18);
 	assert_int_equal(p[1]->tdx.config_prefix.count, 1);
+	/* The CET bits 11 and 12 do not count, on either side. */
+	assert_true(p[1]->tdx.xfam_ignores_cet);
+	assert_memory_equal(p[1]->tdx.xfam.at, "\xe7\x02\x06\0\0\0\0", 8);
 }
 
 static void

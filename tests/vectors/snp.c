@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SNP reports with leaf, chain and list of each case, under the strict policy
- * that the index describes; and Contrast manifests over such reports.
+ * that the index describes, or under another.
  */
 #include "attestation/snp.h"
 
 #include <string.h>
 
-#include "attestation/binding.h"
-#include "base/codec.h"
-#include "base/json.h"
 #include "tests/vectors/vectors.h"
 
 /* Everything a case gives but the report. */
@@ -155,122 +152,21 @@ vector_snp(struct vector *x)
 	return passed;
 }
 
-static json_t *
-case_in_index(
-    struct vector *x, const char *path, const char *report, const char *wanted)
-{
-	struct bytes index;
-	struct fault f = {0};
-	json_t *doc = NULL, *c, *found = NULL;
-	const char *name, *expect;
-	size_t i;
-
-	if (!vector_file(x, path, &index) ||
-	    !json_read((struct text){(const char *)index.at, index.len},
-		index.len, &doc, &f))
-		return NULL;
-	json_array_foreach(doc, i, c)
-	{
-		name = json_string_value(json_object_get(c, "report"));
-		expect = json_string_value(json_object_get(c, "expect"));
-		if (found == NULL && name != NULL && expect != NULL &&
-		    strcmp(name, report) == 0 && strcmp(expect, wanted) == 0)
-			found = json_incref(c);
-	}
-	json_free(&doc);
-	return found;
-}
-
-/* The case that says with what a report verifies, or would. */
-static json_t *
-case_of_report(struct vector *x, const char *report)
-{
-	static const char *const wanted[] = {"accept", "reject"};
-	json_t *found = NULL;
-
-	for (size_t i = 0; found == NULL && i < 2; i++) {
-		found = case_in_index(x, "snp/cases.json", report, wanted[i]);
-		if (found == NULL)
-			found = case_in_index(
-			    x, "snp/synthetic/cases.json", report, wanted[i]);
-	}
-	return found;
-}
-
-static bool
-manifest_accepts(
-    struct vector *x, struct given *g, struct bytes *report, const char *expect)
-{
-	struct policy *policies[CONTRAST_POLICIES_MAX];
-	struct verdict v = {0};
-	struct fault f = {0};
-	size_t i, count;
-	char *manifest = json_write(x->a, json_object_get(x->c, "manifest"));
-
-	if (!policy_of_contrast(x->a, text_of(manifest), policies, &count, &f))
-		return vector_expect_plain(
-		    x, false, CODE_BAD_POLICY, f.why, expect);
-	for (i = 0; i < count && v.outcome != VERDICT_VERIFIED; i++) {
-		policies[i]->revocation = g->has_list;
-		verdict_init(&v, x->a, g->now);
-		judge(g, report, policies[i], &v);
-	}
-	return vector_expect(x, &v, expect);
-}
-
+/* The report of an SNP case under somebody's policy. */
 bool
-vector_contrast_manifest(struct vector *x)
+vector_snp_under(struct vector *x, const struct policy *p, struct verdict *v)
 {
-	const char *path = vector_string(x, "report");
-	const char *expect = vector_string(x, "expect");
-	struct vector inner = *x;
+	struct policy own = *p;
 	struct given g = {0};
 	struct bytes report;
-	json_t *c;
-	bool passed;
+	bool read =
+	    read_given(x, &g) && vector_member_file(x, "report", &report);
 
-	if (path == NULL || (c = case_of_report(x, path)) == NULL)
-		return vector_fail(x, "no SNP case has this report");
-	inner.c = c;
-	passed = (read_given(&inner, &g) && vector_file(x, path, &report)) ||
-		 vector_fail(x, "%s", inner.why);
-	passed = passed && manifest_accepts(x, &g, &report, expect);
+	if (read) {
+		own.revocation = g.has_list;
+		verdict_init(v, x->a, g.now);
+		judge(&g, &report, &own, v);
+	}
 	anchors_test_free(&g.anchors);
-	json_decref(c);
-	return passed;
-}
-
-static struct bytes
-hex_member(struct vector *x, const char *name)
-{
-	const char *hex = vector_string(x, name);
-	size_t len = 0, size = hex != NULL ? strlen(hex) / 2 + 1 : 1;
-	uint8_t *at = arena_alloc(x->a, size);
-
-	if (hex == NULL || !hex_decode(text_of(hex), at, size, &len))
-		len = 0;
-	return bytes_of(at, len);
-}
-
-bool
-vector_contrast_report_data(struct vector *x)
-{
-	const char *root = vector_string(x, "root_ca_pem");
-	const char *mesh = vector_string(x, "mesh_ca_pem");
-	const char *expect = vector_string(x, "expect");
-	struct bytes wanted = hex_member(x, "report_data");
-	struct binding_contrast b = {
-	    .nonce = hex_member(x, "nonce"),
-	    .transition = hex_member(x, "transition_digest"),
-	};
-	uint8_t seen[REPORT_DATA];
-
-	if (root == NULL || mesh == NULL)
-		return vector_fail(x, "the case lacks a member");
-	b.root_ca = bytes_of(root, strlen(root));
-	b.mesh_ca = bytes_of(mesh, strlen(mesh));
-	binding_contrast(&b, seen);
-	return vector_expect_plain(x,
-	    bytes_equal(bytes_of(seen, sizeof(seen)), wanted), CODE_BINDING,
-	    "contrast.report_data", expect != NULL ? expect : "accept");
+	return read;
 }

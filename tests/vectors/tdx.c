@@ -54,34 +54,63 @@ same_status(struct vector *x, const struct verdict *v)
 	return same_advisories(x, v);
 }
 
+/* What a case gives. */
+struct given {
+	struct anchors *anchors;
+	struct bytes quote;
+	struct bytes bundle;
+	int64_t now;
+};
+
 static bool
-judge(struct vector *x, const struct anchors *anchors, struct bytes quote,
-    struct bytes bundle, int64_t now)
+read_given(struct vector *x, struct given *g)
+{
+	const char *root = vector_string(x, "root");
+
+	g->anchors = anchors_test_new();
+	return vector_member_file(x, "quote", &g->quote) &&
+	       vector_member_file(x, "collateral", &g->bundle) &&
+	       vector_time(x, &g->now) &&
+	       (root != NULL || vector_fail(x, "the case names no root")) &&
+	       vector_anchor(x, g->anchors, ANCHOR_INTEL_SGX_ROOT, root);
+}
+
+static void
+judge(struct vector *x, const struct given *g, const struct policy *p,
+    struct verdict *v)
 {
 	struct tdx_collateral *c = NULL;
 	struct tdx_judgement out;
 	struct tdx_source source;
 	struct tdx_quote q;
-	struct verdict v;
 	struct fault f = {0};
-	bool passed;
 
-	verdict_init(&v, x->a, now);
+	verdict_init(v, x->a, g->now);
 	/* As the bundle's verifier does: first what kind of quote it is. */
-	if (verdict_check_fault(&v, tdx_quote_read(quote, &q, &f),
+	if (verdict_check_fault(v, tdx_quote_read(g->quote, &q, &f),
 		"tdx.quote_format", SOURCE_VERIFIER, &f) &&
-	    verdict_need_fault(&v,
+	    verdict_need_fault(v,
 		tdx_source_of_bundle(x->a,
-		    (struct text){(const char *)bundle.at, bundle.len}, &source,
-		    &f),
+		    (struct text){(const char *)g->bundle.at, g->bundle.len},
+		    &source, &f),
 		"tdx.collateral_format", SOURCE_VERIFIER, &f) &&
-	    tdx_collateral_new(&source, anchors, true, &v, &c) &&
-	    tdx_verify(quote, c, NULL, now, &v, &out))
-		verdict_conclude(&v);
-	passed = vector_expect(x, &v, vector_string(x, "expect")) &&
-		 (v.outcome != VERDICT_VERIFIED || same_status(x, &v));
+	    tdx_collateral_new(&source, g->anchors, true, v, &c) &&
+	    tdx_verify(g->quote, c, p, g->now, v, &out))
+		verdict_conclude(v);
 	tdx_collateral_free(&c);
-	return passed;
+}
+
+/* The quote of a TDX case under somebody's policy. */
+bool
+vector_tdx_under(struct vector *x, const struct policy *p, struct verdict *v)
+{
+	struct given g = {0};
+	bool read = read_given(x, &g);
+
+	if (read)
+		judge(x, &g, p, v);
+	anchors_test_free(&g.anchors);
+	return read;
 }
 
 /* No collateral was kept: what can be said is that it is a TD quote. */
@@ -99,23 +128,11 @@ parses(struct vector *x)
 bool
 vector_tdx(struct vector *x)
 {
-	struct anchors *anchors = anchors_test_new();
-	const char *root = vector_string(x, "root");
-	struct bytes quote, bundle;
-	int64_t now;
 	const char *expect = vector_string(x, "expect");
-	bool passed;
+	struct verdict v;
 
-	if (expect != NULL && strcmp(expect, "parse-only") == 0) {
-		anchors_test_free(&anchors);
+	if (expect != NULL && strcmp(expect, "parse-only") == 0)
 		return parses(x);
-	}
-	passed = vector_member_file(x, "quote", &quote) &&
-		 vector_member_file(x, "collateral", &bundle) &&
-		 vector_time(x, &now) &&
-		 (root != NULL || vector_fail(x, "the case names no root")) &&
-		 vector_anchor(x, anchors, ANCHOR_INTEL_SGX_ROOT, root) &&
-		 judge(x, anchors, quote, bundle, now);
-	anchors_test_free(&anchors);
-	return passed;
+	return vector_tdx_under(x, NULL, &v) && vector_expect(x, &v, expect) &&
+	       (v.outcome != VERDICT_VERIFIED || same_status(x, &v));
 }

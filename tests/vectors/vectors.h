@@ -87,6 +87,12 @@ bool vector_expect_plain(struct vector *x, bool accepted,
 bool vector_anchor(struct vector *x, struct anchors *anchors,
     enum anchor_kind kind, const char *pem_path);
 
+/* What the case shows under a policy; false where it cannot be read. */
+bool vector_tdx_under(
+    struct vector *x, const struct policy *p, struct verdict *v);
+bool vector_snp_under(
+    struct vector *x, const struct policy *p, struct verdict *v);
+
 /* One function a kind, in its own file. */
 bool vector_tdx(struct vector *x);
 bool vector_snp(struct vector *x);
