@@ -270,6 +270,8 @@ read_snp(struct arena *a, const json_t *o, struct policy *p, struct fault *f)
 	if (!read_tcb(
 		json_object_get(o, "MinimumTCB"), &s->min_tcb[product], f))
 		return false;
+	/* The guest must have been launched on firmware as good as now. */
+	s->min_launch_tcb[product] = s->min_tcb[product];
 	if (given(o, "GuestPolicy") &&
 	    !read_guest_policy(json_object_get(o, "GuestPolicy"), s, f))
 		return false;

@@ -242,6 +242,9 @@ test_contrast(void **state)
 	assert_true(p[0]->snp.present);
 	assert_int_equal(p[0]->snp.host_data.at[1], 0x23);
 	assert_int_equal(p[0]->snp.min_tcb[SNP_GENOA].microcode, 72);
+	assert_true(p[0]->snp.min_launch_tcb[SNP_GENOA].given);
+	assert_int_equal(p[0]->snp.min_launch_tcb[SNP_GENOA].snp, 21);
+	assert_false(p[0]->snp.min_launch_tcb[SNP_MILAN].given);
 	assert_false(p[0]->snp.guest_must_not & 1u << 16);
 	assert_true(p[0]->snp.guest_must_not & 1u << 18);
 	assert_int_equal(p[0]->snp.min_abi_major, 1);
