@@ -34,7 +34,7 @@ enum {
 #define JUDGES 0.5	     /* of buyers ever judge */
 #define DELIVERED 0.992	     /* by any provider */
 #define FAST 0.97	     /* of the answers, measured against the median */
-#define CANARY_SEES 0.75     /* a swapped model, each time */
+#define CANARY_SEES 0.60     /* a swapped model, each time */
 #define CANARY_FAILS 0.0005  /* an honest one, each time */
 
 struct attack {
