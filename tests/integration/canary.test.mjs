@@ -224,6 +224,45 @@ describe("canaries", () => {
 		await closed.close();
 	});
 
+	test("leave the last place to buyers, and ask a single one idle", async () => {
+		const model = "lovelace:single";
+		const file = await assay.pretend(model, { tasks: ["chat"] });
+		const single = await assay.servingNodeProvider("two",
+			[[model, file, ["chat"]]], { controls: { max_concurrency: 1 } });
+		const mine = ({ json }) => json.messages[0].content === "mine";
+		const completion = single.answer;
+		single.answer = ({ stream, json }) => {
+			if (mine({ json }))
+				return; // for now
+			stream.respond({ ":status": 500 });
+			stream.end();
+		};
+		await until("it to be asked while idle", () =>
+			single.requests.length > 0, SOME);
+		// A canary may have the place at this moment.
+		let answer = null;
+		await until("the buyer's request to arrive", async () => {
+			answer ??= assay.call("/v1/chat/completions", { key, json: {
+				model, messages: [{ role: "user", content: "mine" }] } })
+				.then((said) => {
+					answer = said.status === 200 ? answer : null;
+					return said;
+				});
+			return single.requests.some(mine);
+		}, SOME);
+		const busy = single.requests.length;
+		const others = ways[1].requests.length;
+		await until("others to be asked meanwhile", () =>
+			ways[1].requests.length >= others + 8, SOME);
+		assert.equal(single.requests.length, busy);
+		single.answer = completion;
+		completion(single.requests.find(mine));
+		assert.equal((await answer).status, 200);
+		await until("it to be asked again", () =>
+			single.requests.length > busy, SOME);
+		await single.close();
+	});
+
 	test("catch a model that is swapped behind the daemon", async () => {
 		const [{ did }, { did: fair }] = daemons;
 		assert.equal(await tierOf(did), "gold");
