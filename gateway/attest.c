@@ -78,27 +78,11 @@ read_body(struct exchange *x, struct wish *w, struct fault *f)
 	return ok;
 }
 
-/* The value of a parameter, decoded, or NULL. */
 static const char *
 parameter(struct exchange *x, const char *name)
 {
-	const char *at = client_request(x->client)->query;
-	size_t len = strlen(name), written;
-
-	while (at != NULL) {
-		size_t end = strcspn(at, "&");
-
-		if (strncmp(at, name, len) == 0 && at[len] == '=') {
-			char *out = arena_alloc(x->arena, end + 1);
-			struct text raw = {at + len + 1, end - len - 1};
-
-			return percent_decode(raw, out, end + 1, &written)
-				   ? out
-				   : NULL;
-		}
-		at = at[end] == '&' ? at + end + 1 : NULL;
-	}
-	return NULL;
+	return endpoint_parameter(
+	    client_request(x->client)->query, name, x->arena);
 }
 
 /* ?model=…&nonce=…[&signing_algo=ecdsa][&collateral=true] */

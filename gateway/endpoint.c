@@ -98,6 +98,7 @@ endpoint_find(const char *method, const char *path, char *variable, size_t size,
 			continue;
 		}
 		if (!percent_decode(rest, variable, size, &written)) {
+			variable[0] = '\0'; /* what fits was written */
 			fault_set(f, FAULT_NOT_FOUND,
 			    "the last part of the path is malformed");
 			return NULL;
@@ -109,5 +110,29 @@ endpoint_find(const char *method, const char *path, char *variable, size_t size,
 		    "this endpoint takes %s, not %s", *allow, method);
 	else
 		fault_set(f, FAULT_NOT_FOUND, "there is no endpoint %s", path);
+	return NULL;
+}
+
+const char *
+endpoint_parameter(const char *query, const char *name, struct arena *a)
+{
+	size_t len = strlen(name), written;
+
+	for (const char *at = query; at != NULL;) {
+		size_t end = strcspn(at, "&");
+		char *out;
+
+		if (strncmp(at, name, len) != 0 || at[len] != '=') {
+			at = at[end] == '&' ? at + end + 1 : NULL;
+			continue;
+		}
+		at += len + 1;
+		end -= len + 1;
+		out = arena_alloc(a, end + 1);
+		return percent_decode(
+			   (struct text){at, end}, out, end + 1, &written)
+			   ? out
+			   : NULL;
+	}
 	return NULL;
 }

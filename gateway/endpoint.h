@@ -8,6 +8,7 @@
 #define GATEWAY_ENDPOINT_H
 
 #include "base/fault.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 enum endpoint_kind {
@@ -41,6 +42,12 @@ struct endpoint {
  * decoded variable is stored in variable (empty where there is none). */
 const struct endpoint *endpoint_find(const char *method, const char *path,
     char *variable, size_t size, const char **allow, struct fault *f);
+
+/* The value of the first parameter of that name in a query ("a=1&b=%20", or
+ * NULL), decoded, in the arena; NULL where there is none, or one that cannot
+ * be decoded. */
+const char *endpoint_parameter(
+    const char *query, const char *name, struct arena *a);
 
 /* The table, for metrics and tests. */
 size_t endpoint_count(void);

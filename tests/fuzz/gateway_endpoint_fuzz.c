@@ -18,7 +18,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *a = arena_new();
 	const char *path = arena_copy(a, data, size);
 	struct fault f = {0};
-	const char *allow;
+	const char *allow, *value;
 	char variable[64];
 
 	if (endpoint_find("GET", path, variable, sizeof variable, &allow, &f) ==
@@ -27,6 +27,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		       f.kind == FAULT_METHOD_NOT_ALLOWED);
 	assert(strlen(variable) < sizeof variable);
 	endpoint_find("POST", path, variable, sizeof variable, &allow, &f);
+	value = endpoint_parameter(path, "model", a);
+	assert(value == NULL || strlen(value) < size);
 	arena_free(&a);
 	return 0;
 }

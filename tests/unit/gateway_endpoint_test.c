@@ -190,11 +190,68 @@ test_presence(void **state)
 	assert_null(p);
 }
 
+/* One that does not fit is not found, and leaves no half of itself. */
+static void
+test_long_variable(void **state)
+{
+	char variable[8], path[64];
+	const char *allow;
+	struct fault f;
+
+	(void)state;
+	memset(variable, 'x', sizeof(variable));
+	snprintf(path, sizeof(path), "/v1/models/%s", "1234567");
+	assert_non_null(
+	    endpoint_find("GET", path, variable, sizeof(variable), &allow, &f));
+	assert_string_equal(variable, "1234567");
+	memset(variable, 'x', sizeof(variable));
+	snprintf(path, sizeof(path), "/v1/models/%s", "12345678");
+	assert_null(
+	    endpoint_find("GET", path, variable, sizeof(variable), &allow, &f));
+	assert_int_equal(f.kind, FAULT_NOT_FOUND);
+	assert_string_equal(variable, "");
+}
+
+static void
+test_parameters(void **state)
+{
+	static const struct {
+		const char *query, *value; /* of the parameter a */
+	} cases[] = {
+	    {NULL, NULL},
+	    {"", NULL},
+	    {"a", NULL},
+	    {"a=", ""},
+	    {"a=1", "1"},
+	    {"aa=1&a=2&a=3", "2"},
+	    {"b=a=1", NULL},
+	    {"b&a=x%20y", "x y"},
+	    {"a=%2", NULL},
+	    {"a=%zz&a=1", NULL},
+	    {"a=1%00", NULL},
+	    {"&&a=&", ""},
+	};
+	struct arena *a = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *value = endpoint_parameter(cases[i].query, "a", a);
+
+		if (cases[i].value == NULL)
+			assert_null(value);
+		else
+			assert_string_equal(value, cases[i].value);
+	}
+	arena_free(&a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_endpoints),
+	    cmocka_unit_test(test_long_variable),
+	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_trace),
 	    cmocka_unit_test(test_limits),
