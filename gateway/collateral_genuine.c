@@ -327,8 +327,10 @@ judge_keys(struct judging *j)
 	const json_t *one;
 	size_t i;
 
-	if (!eat_keys_read(text_of_body(j), &all, j->f))
+	if (!eat_keys_read(text_of_body(j), &all, j->f)) {
+		eat_keys_free(&all);
 		return GENUINE_NO;
+	}
 	fault_set(j->f, FAULT_UNTRUSTED, "a key set without a key of NRAS's");
 	json_array_foreach((json_t *)(uintptr_t)all.keys, i, one)
 	{

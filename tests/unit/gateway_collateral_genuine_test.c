@@ -327,6 +327,7 @@ key_sets(void **state)
 	is(s, "nras/jwks", key_set(s, s->stranger.key), GENUINE_NO);
 	is(s, "nras/jwks", bytes_of("{\"keys\":[]}", 11), GENUINE_NO);
 	is(s, "nras/jwks", bytes_of("<html>", 6), GENUINE_NO);
+	is(s, "nras/jwks", bytes_of("{\"keyz\":[{}]}", 13), GENUINE_NO);
 	/* What has ended was genuine once: not known. */
 	assert_int_equal(
 	    collateral_judge(&s->by, "nras/jwks", key_set(s, s->signer.key),
