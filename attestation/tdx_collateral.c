@@ -207,26 +207,56 @@ verify_unrevoked(struct tdx_collateral *c, struct verdict *v)
 		       CODE_REVOKED, NULL, NULL});
 }
 
-bool
-tdx_collateral_new(const struct tdx_source *s, const struct anchors *anchors,
-    bool revocation, struct verdict *v, struct tdx_collateral **out)
+static struct tdx_collateral *
+begun(const struct anchors *anchors)
 {
 	struct tdx_collateral *c = mem_new(sizeof(*c));
-	bool held;
 
 	c->arena = arena_new();
 	c->anchors = anchors;
 	c->chain_window = c->root_crl_window = c->pck_crl_window =
 	    WINDOW_ALWAYS;
-	held =
-	    verify_tcb_info(c, s, v) && verify_qe_identity(c, s, v) &&
-	    (!revocation || (verify_lists(c, s, v) && verify_unrevoked(c, v)));
+	return c;
+}
+
+static bool
+verify_signed(struct tdx_collateral *c, const struct tdx_source *s, bool lists,
+    struct verdict *v)
+{
+	return verify_tcb_info(c, s, v) && verify_qe_identity(c, s, v) &&
+	       (!lists || verify_lists(c, s, v));
+}
+
+bool
+tdx_collateral_new(const struct tdx_source *s, const struct anchors *anchors,
+    bool revocation, struct verdict *v, struct tdx_collateral **out)
+{
+	struct tdx_collateral *c = begun(anchors);
+	bool held = verify_signed(c, s, revocation, v) &&
+		    (!revocation || verify_unrevoked(c, v));
+
 	if (!held) {
 		tdx_collateral_free(&c);
 		return false;
 	}
 	*out = c;
 	return true;
+}
+
+bool
+tdx_collateral_is_genuine(const struct tdx_source *s,
+    const struct anchors *anchors, struct verdict *v, struct tdx_subject *out)
+{
+	struct tdx_collateral *c = begun(anchors);
+	bool held = verify_signed(c, s, true, v);
+
+	if (held) {
+		memcpy(out->fmspc, c->tcb.fmspc, sizeof(out->fmspc));
+		out->is_processor =
+		    cert_is_named(&c->pck_ca, "Intel SGX PCK Processor CA");
+	}
+	tdx_collateral_free(&c);
+	return held;
 }
 
 void

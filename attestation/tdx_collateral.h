@@ -69,4 +69,15 @@ bool tdx_collateral_new(const struct tdx_source *s,
     struct tdx_collateral **out);
 void tdx_collateral_free(struct tdx_collateral **c);
 
+/* Of which platforms it speaks. */
+struct tdx_subject {
+	uint8_t fmspc[6];
+	bool is_processor; /* the PCK list is the Processor CA's */
+};
+/* Whether all of it is Intel's own, whatever its lists say of the very chains
+ * it came with: a revocation is news, and to be taken in as such. Not for
+ * judging a quote. */
+bool tdx_collateral_is_genuine(const struct tdx_source *s,
+    const struct anchors *anchors, struct verdict *v, struct tdx_subject *out);
+
 #endif

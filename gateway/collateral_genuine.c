@@ -54,7 +54,6 @@ kind_of(enum verdict_code code)
 {
 	return code == CODE_TAMPERED	? FAULT_TAMPERED
 	       : code == CODE_UNTRUSTED ? FAULT_UNTRUSTED
-	       : code == CODE_REVOKED	? FAULT_REVOKED
 					: FAULT_INVALID;
 }
 
@@ -69,17 +68,16 @@ refused_by(const struct verdict *v, struct fault *f)
 static enum genuine
 judge_tdx(struct judging *j)
 {
-	struct tdx_collateral *c = NULL;
+	struct tdx_subject subject;
 	struct tdx_source s;
 	struct verdict v;
-	bool holds;
 
 	verdict_init(&v, j->a, j->now_ms);
 	if (!tdx_source_of_bundle(j->a, text_of_body(j), &s, j->f))
 		return GENUINE_NO;
-	holds = tdx_collateral_new(&s, j->by->anchors, true, &v, &c);
-	tdx_collateral_free(&c);
-	return holds ? GENUINE_YES : refused_by(&v, j->f);
+	return tdx_collateral_is_genuine(&s, j->by->anchors, &v, &subject)
+		   ? GENUINE_YES
+		   : refused_by(&v, j->f);
 }
 
 /* --------------------------------------------------------------------- AMD */

@@ -19,6 +19,7 @@ extern int64_t forge_now; /* Unix seconds */
 /* What `forge collateral` is asked for. */
 struct publication {
 	bool revoked;  /* the last authority or the device is on its list */
+	bool disowned; /* Intel's root lists its Platform CA */
 	bool answered; /* an OCSP answer alone calls an authority revoked */
 	bool stale;    /* the lists are past their update */
 	bool old;      /* the platform has become OutOfDate */

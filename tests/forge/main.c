@@ -10,12 +10,13 @@
  *	FOLDER/collateral/tdx/tcb, and below FOLDER/parts as the makers'
  *	services would answer; with ocsp, the GPUs' authorities have a
  *	responder.
- *   forge collateral FOLDER [sound | revoked | answered | stale | old]
- *	[next=SECONDS] [issued=SECONDS]
+ *   forge collateral FOLDER [sound | revoked | disowned | answered | stale |
+ *	old] [next=SECONDS] [issued=SECONDS]
  *	writes the collateral anew: the device's certificate on its list,
- *	a GPU's authority revoked by an OCSP answer alone, lists past their
- *	update, a platform that has become OutOfDate; next is how far the
- *	next update is, issued how long ago it was signed (a day).
+ *	Intel's Platform CA on the root's, a GPU's authority revoked by an
+ *	OCSP answer alone, lists past their update, a platform that has
+ *	become OutOfDate; next is how far the next update is, issued how
+ *	long ago it was signed (a day).
  *   forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
  *	[mrtd=HEX] [rtmr3=HEX]
  *	prints a quote in hex with those 64 bytes of report data.
@@ -208,7 +209,7 @@ publish(struct platform *p, const char *folder, const struct publication *w,
 					 w->old ? "OutOfDate" : "UpToDate")),
 	    w->issued, update);
 	t->qe_identity = moved(t, tdx_forge_sound_qe(), w->issued, update);
-	t->root_crl = forge_published(t->a, &t->root, 0, w);
+	t->root_crl = forge_published(t->a, &t->root, w->disowned ? 13 : 0, w);
 	publish_ca(p, folder, "platform", "c0ffee000001",
 	    forge_published(t->a, &t->ca, w->revoked ? 14 : 0, w));
 	use_processor(p);
@@ -236,6 +237,7 @@ collateral(struct platform *p, const char *folder, int argc, char **argv)
 		if (strncmp(argv[i], "issued=", 7) == 0)
 			w.issued = FORGE_NOW - atoll(argv[i] + 7);
 		w.revoked |= strcmp(argv[i], "revoked") == 0;
+		w.disowned |= strcmp(argv[i], "disowned") == 0;
 		w.answered |= strcmp(argv[i], "answered") == 0;
 		w.old |= strcmp(argv[i], "old") == 0;
 		if (strcmp(argv[i], "stale") == 0)

@@ -330,6 +330,34 @@ describe("a source that goes back", () => {
 	});
 });
 
+describe("news that the root has revoked an issuer", () => {
+	for (const [how, settings] of [["a service", () => ({})],
+		["a folder", () => platform.settings]])
+		test(`is taken in from ${how}`, async () => {
+			await forget();
+			await restart({ "attestation.refresh": "2s",
+				...settings() });
+			const node = await quoting();
+			try {
+				await verdictIs(assay, node.did, "ok");
+				assert.equal((await ask(node)).status, 200);
+				await platform.publish("disowned");
+				if (how === "a folder") { // read at each hello
+					await node.close();
+					await node.dial();
+				}
+				await verdictIs(assay, node.did, "revoked",
+					"tdx.pck_ca_revoked");
+				assert.deepEqual((await ask(node)).json.error
+					.metadata.rejected, { revoked: 1 });
+				if (how === "a service")
+					assert.equal((await row()).failure, null);
+			} finally {
+				await node.close();
+			}
+		});
+});
+
 describe("an OCSP responder", () => {
 	const LIKE = "nvidia/ocsp/%";
 	let node;

@@ -150,6 +150,10 @@ lists_of_amd(void **state)
 	is(s, "amd/crl/Genoa/vcek",
 	    forge_list(s->m->a, &s->ark, 0, FORGE_NOW - FORGE_DAY),
 	    GENUINE_YES);
+	/* That the root and its issuers are revoked is the root's own news. */
+	is(s, "amd/crl/Genoa/vcek",
+	    forge_list(s->m->a, &s->ark, 1, FORGE_NOW + FORGE_DAY),
+	    GENUINE_YES);
 	/* Of another product; another issuer's; altered; garbage. */
 	is(s, "amd/crl/Milan/vcek", good, GENUINE_NO);
 	is(s, "amd/crl/Genoa/vcek", list_by(s, &s->ask), GENUINE_NO);
@@ -223,6 +227,12 @@ lists_of_nvidia(void **state)
 	seen_by_a_verdict(s);
 	is(s, "nvidia/crl/l2-gh100", identity, GENUINE_YES);
 	is(s, "nvidia/crl/l2-gh100", root, GENUINE_UNKNOWN);
+	/* That an issuer is revoked takes nothing from its own list. */
+	is(s, "nvidia/crl/l1-root",
+	    forge_list(s->m->a, &s->m->device[ROOT], 10 + IDENTITY,
+		FORGE_NOW + FORGE_DAY),
+	    GENUINE_YES);
+	is(s, "nvidia/crl/l2-gh100", identity, GENUINE_YES);
 	forge(&same_name, NULL,
 	    &(struct forge_wish){
 		.name = "Identity", .curve = "P-384", .ca = true});

@@ -185,8 +185,29 @@ judged_when_it_comes(void **state)
 	    FAULT_TAMPERED);
 	assert_int_equal(
 	    judged(s, bytes_of("<html>", 6), GENUINE_NO), FAULT_INVALID_JSON);
-	s->t.root_crl = forge_list(s->t.a, &s->t.root, 12, FORGE_NOW + 1);
-	assert_int_equal(judged(s, bundle(s), GENUINE_NO), FAULT_REVOKED);
+}
+
+/* The root's list says that the root, the signer of TCB info or the CA of PCK
+ * certificates is revoked: the maker's own news, which takes the place of what
+ * is held, and by which no quote is accepted any more. */
+static void
+news_of_a_revocation(void **state)
+{
+	static const long serials[] = {11, 12, 13};
+	struct scene *s = *state;
+	struct bytes old = bundle(s), news;
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_non_null(asked(s, NAME, 2 * i + 1, old));
+		s->t.root_crl = forge_list(
+		    s->t.a, &s->t.root, serials[i], FORGE_NOW + FORGE_DAY);
+		news = bundle(s);
+		judged(s, news, GENUINE_YES);
+		assert_null(asked(s, NAME, 2 * i + 2, news));
+	}
+	/* Not so where a signature does not hold. */
+	s->t.root_crl = forge_list(s->t.a, &s->t.ca, 12, FORGE_NOW + FORGE_DAY);
+	assert_int_equal(judged(s, bundle(s), GENUINE_NO), FAULT_INVALID);
 }
 
 int
@@ -200,6 +221,7 @@ main(void)
 	    T(until_a_time_ends),
 	    T(few_at_a_time),
 	    T(judged_when_it_comes),
+	    T(news_of_a_revocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
