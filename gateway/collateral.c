@@ -33,11 +33,12 @@ struct entry {
 	char *name;
 	struct collateral_held held; /* nothing: only sought */
 	uint64_t generation;	     /* of the bytes */
-	int64_t file_ms;  /* mtime of the file it was last read from */
-	bool is_asked;	  /* Postgres has said what it holds */
-	int64_t used_ms;  /* monotonic, as is the one below */
-	int64_t again_ms; /* not sought before */
-	unsigned fails;	  /* in a row */
+	int64_t file_ms;	     /* mtime of the file that was last read */
+	int64_t taken_ms;	     /* and of the last that was taken in */
+	bool is_asked;		     /* Postgres has said what it holds */
+	int64_t used_ms;	     /* monotonic, as is the one below */
+	int64_t again_ms;	     /* not sought before */
+	unsigned fails;		     /* in a row */
 	enum fault_kind failure;
 	struct pending *keeping; /* its row is being written */
 	/* The seek under way. */
@@ -194,6 +195,7 @@ piece_read(struct entry *e, struct bytes body, int64_t fetched_at,
 {
 	out->body = body;
 	out->fetched_at = fetched_at;
+	out->any_time = false;
 	out->genuine = GENUINE_NO;
 	if (!collateral_body_read(e->name, body, &out->facts, f))
 		return false;
@@ -264,21 +266,25 @@ plan_look(struct collaterals *c)
 
 /* What cannot be read or is forged is taken in all the same where nothing
  * better is held: the verdict says why it does not do. A file that went back
- * in time stands, if it is no older edition. */
+ * in time stands, if it is no older edition. It is told where somebody may
+ * have been judged without it. */
 static void
 take_file(struct entry *e, struct bytes body, int64_t ms)
 {
+	bool replaces_file =
+	    e->taken_ms != 0 && e->held.fetched_at == e->taken_ms;
 	struct collateral_piece p;
 	struct fault f;
 
-	if (e->file_ms != 0 && e->held.fetched_at == e->file_ms)
-		collateral_held_forget_time(&e->held);
 	e->file_ms = ms;
 	if (!piece_read(e, body, ms, &p, &f))
 		log_warn(&e->all->log, "collateral_unreadable",
 		    LOG_STR("name", e->name),
 		    LOG_STR("code", fault_code(f.kind)), LOG_STR("why", f.why));
-	if (!take(e, &p, false, &f))
+	p.any_time = replaces_file;
+	if (take(e, &p, e->used_ms != 0, &f))
+		e->taken_ms = ms;
+	else
 		log_warn(&e->all->log, "collateral_not_taken",
 		    LOG_STR("name", e->name), LOG_STR("source", "folder"),
 		    LOG_STR("code", fault_code(f.kind)), LOG_STR("why", f.why));
@@ -592,8 +598,8 @@ collaterals_find(struct collaterals *c, const char *const *names, size_t count,
 
 		if (e == NULL)
 			continue;
-		e->used_ms = clock_mono_ms();
 		look_in_folder(e);
+		e->used_ms = clock_mono_ms();
 		if (!e->is_asked || is_old(e))
 			seek(e);
 		if (e->held.body != NULL)

@@ -49,7 +49,8 @@ may_replace(const struct collateral_held *h, const struct collateral_piece *p,
 static bool
 is_newer(const struct collateral_held *h, const struct collateral_piece *p)
 {
-	return h->body == NULL || p->fetched_at > h->fetched_at ||
+	return h->body == NULL || p->any_time ||
+	       p->fetched_at > h->fetched_at ||
 	       (h->genuine == GENUINE_YES && !is_same(h, p) &&
 		   collateral_edition_is_older(
 		       &h->facts.edition, &p->facts.edition));
@@ -76,12 +77,6 @@ collateral_held_take(struct collateral_held *h,
 	h->facts = p->facts;
 	h->genuine = p->genuine;
 	return true;
-}
-
-void
-collateral_held_forget_time(struct collateral_held *h)
-{
-	h->fetched_at = 0;
 }
 
 void

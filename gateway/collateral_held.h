@@ -16,6 +16,8 @@
 struct collateral_piece {
 	struct bytes body;
 	int64_t fetched_at; /* Unix ms */
+	bool any_time;	    /* judged by its edition alone: a folder's file
+			     * that may have gone back in time */
 	struct collateral_facts facts;
 	enum genuine genuine;
 };
@@ -35,9 +37,6 @@ struct collateral_held {
 bool collateral_held_take(struct collateral_held *h,
     const struct collateral_piece *p, int64_t now_ms, bool *changed,
     struct fault *f);
-/* The next piece is judged by its edition alone, as if this one had come at
- * no time: where a folder's file went back in time. */
-void collateral_held_forget_time(struct collateral_held *h);
 void collateral_held_clear(struct collateral_held *h);
 
 /* Unix ms from when it is to be fetched anew: when it is older than

@@ -10,12 +10,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "gateway/collateral.h"
 #include "gateway/collateral_body.h"
 #include "gateway/gateway_db.h"
@@ -220,67 +223,200 @@ test_incomplete_answers(void **state)
 	arena_free(&a);
 }
 
+/* A gateway whose collateral is in a folder, with no other source. */
+struct folder {
+	char path[64];
+	struct collaterals_settings settings;
+	struct collaterals *c;
+	struct loop *loop;
+	struct log log;
+	struct pg *pg;
+	unsigned told;
+};
+
 static void
-on_nothing(void *arg)
+on_new(void *arg)
+{
+	struct folder *s = arg;
+
+	s->told++;
+	loop_stop(s->loop);
+}
+
+/* Forged is what says so. */
+static enum genuine
+is_genuine(void *arg, const char *name, struct bytes body, struct fault *f)
 {
 	(void)arg;
-	fail();
+	(void)name;
+	if (body.len < 8 || memcmp(body.at, "{\"forged", 8) != 0)
+		return GENUINE_YES;
+	fault_set(f, FAULT_UNTRUSTED, "forged");
+	return GENUINE_NO;
+}
+
+static void
+sub_folder(const struct folder *s, const char *name)
+{
+	struct arena *a = arena_new();
+	struct fault f;
+
+	assert_true(
+	    folder_make(arena_printf(a, "%s/%s", s->path, name), 0700, &f));
+	arena_free(&a);
+}
+
+static int
+folder_start(void **state)
+{
+	const struct pg_settings pg = {.conninfo = "host=/nonexistent",
+	    .application = "test",
+	    .statements = gateway_statements,
+	    .statement_count = gateway_statement_count};
+	struct folder *s = mem_new(sizeof(*s));
+
+	snprintf(s->path, sizeof(s->path), "/tmp/assay-collateral-XXXXXX");
+	assert_non_null(mkdtemp(s->path));
+	sub_folder(s, "nras");
+	sub_folder(s, "tdx/tcb");
+	log_init(&s->log, "test", LOG_ERROR_);
+	s->loop = loop_new();
+	s->pg = pg_new(s->loop, &pg, &s->log);
+	s->settings.folder = s->path;
+	s->settings.refresh_ms = 3600000;
+	s->settings.is_genuine = is_genuine;
+	s->c = collaterals_new(
+	    s->loop, s->pg, NULL, &s->settings, on_new, s, &s->log);
+	*state = s;
+	return 0;
+}
+
+static int
+folder_end(void **state)
+{
+	struct folder *s = *state;
+	char command[96];
+
+	collaterals_free(&s->c);
+	assert_null(s->c);
+	pg_free(&s->pg);
+	loop_free(&s->loop);
+	snprintf(command, sizeof(command), "rm -rf %s", s->path);
+	assert_int_equal(system(command), 0);
+	mem_free(s);
+	return 0;
+}
+
+static void
+put(const struct folder *s, const char *name, const char *text, int64_t unix_s)
+{
+	const struct timespec at[2] = {{unix_s, 0}, {unix_s, 0}};
+	struct arena *a = arena_new();
+	const char *path = arena_printf(a, "%s/%s", s->path, name);
+	struct fault f;
+
+	assert_true(file_write(path, text, strlen(text), 0600, &f));
+	assert_int_equal(utimensat(AT_FDCWD, path, at, 0), 0);
+	arena_free(&a);
+}
+
+static const char *const keys[] = {"nras/jwks"};
+#define SOME "{\"keys\":[]}"
+#define MORE "{\"keys\":[{}]}"
+#define FORGED "{\"forged\":1,\"keys\":[]}"
+
+static void
+has(struct folder *s, const char *text, int64_t unix_s)
+{
+	struct collateral_item item;
+
+	assert_int_equal(collaterals_find(s->c, keys, 1, &item), 1);
+	assert_int_equal(item.body.len, strlen(text));
+	assert_memory_equal(item.body.at, text, item.body.len);
+	assert_true(item.fetched_at == unix_s * 1000);
 }
 
 static void
 test_folder(void **state)
 {
-	char folder[] = "/tmp/assay-collateral-XXXXXX", path[128];
 	static const char *const names[] = {
 	    "nras/jwks", "tdx/tcb/c0ffee000001", "../outside"};
-	struct pg_settings pg = {.conninfo = "host=/nonexistent",
-	    .application = "test",
-	    .statements = gateway_statements,
-	    .statement_count = gateway_statement_count};
-	struct collaterals_settings s = {
-	    .folder = folder, .refresh_ms = 3600000};
 	struct collateral_item items[3];
-	struct collaterals *c;
-	struct loop *loop = loop_new();
-	struct log log;
-	struct pg *p;
-	struct fault f;
+	struct folder *s = *state;
 
-	(void)state;
-	log_init(&log, "test", LOG_ERROR_);
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/nras", folder);
-	assert_true(folder_make(path, 0700, &f));
-	snprintf(path, sizeof(path), "%s/nras/jwks", folder);
-	assert_true(file_write(path, "{}", 2, 0600, &f));
-	p = pg_new(loop, &pg, &log);
-	c = collaterals_new(loop, p, NULL, &s, on_nothing, NULL, &log);
+	put(s, names[0], "{}", 1000);
 	/* A buyer's names bring nothing in, and make no entry. */
-	assert_int_equal(collaterals_peek(c, names, 3, items), 0);
-	assert_int_equal(collaterals_peek(c, names, 3, items), 0);
-	assert_int_equal(collaterals_find(c, names, 3, items), 1);
+	assert_int_equal(collaterals_peek(s->c, names, 3, items), 0);
+	assert_int_equal(collaterals_peek(s->c, names, 3, items), 0);
+	assert_int_equal(collaterals_find(s->c, names, 3, items), 1);
 	assert_string_equal(items[0].name, "nras/jwks");
 	assert_int_equal(items[0].body.len, 2);
-	assert_true(items[0].fetched_at > 0);
+	assert_true(items[0].fetched_at == 1000000);
 	/* A file that is put there later is found without a restart. */
-	snprintf(path, sizeof(path), "%s/tdx/tcb", folder);
-	assert_true(folder_make(path, 0700, &f));
-	snprintf(path, sizeof(path), "%s/tdx/tcb/c0ffee000001", folder);
-	assert_true(file_write(path, "x", 1, 0600, &f));
-	assert_int_equal(collaterals_peek(c, names, 3, items), 1);
-	assert_int_equal(collaterals_find(c, names, 3, items), 2);
-	assert_int_equal(collaterals_peek(c, names, 3, items), 2);
-	collaterals_free(&c);
-	assert_null(c);
-	pg_free(&p);
-	loop_free(&loop);
-	snprintf(path, sizeof(path), "rm -rf %s", folder);
-	assert_int_equal(system(path), 0);
+	put(s, names[1], "x", 1000);
+	assert_int_equal(collaterals_peek(s->c, names, 3, items), 1);
+	assert_int_equal(collaterals_find(s->c, names, 3, items), 2);
+	assert_int_equal(collaterals_peek(s->c, names, 3, items), 2);
+}
+
+/* A file that is not taken leaves what is held as young as it was, and the
+ * next good one stands, whatever its date. */
+static void
+test_bad_file(void **state)
+{
+	struct folder *s = *state;
+
+	put(s, keys[0], SOME, 1000);
+	has(s, SOME, 1000);
+	put(s, keys[0], FORGED, 2000);
+	has(s, SOME, 1000);
+	put(s, keys[0], "<htm", 2001);
+	has(s, SOME, 1000);
+	put(s, keys[0], MORE, 900);
+	has(s, MORE, 900);
+	put(s, keys[0], SOME, 3000);
+	has(s, SOME, 3000);
+}
+
+static void
+soon_told(struct folder *s, unsigned times)
+{
+	loop_run(s->loop);
+	assert_int_equal(s->told, times);
+}
+
+/* Whoever was judged without a file hears of it: at the next look, which is
+ * soon where something is missing, and when another's find comes first. */
+static void
+test_file_is_told(void **state)
+{
+	struct collateral_item item;
+	struct folder *s = *state;
+
+	put(s, keys[0], SOME, 1000);
+	has(s, SOME, 1000); /* nobody was judged without it */
+	put(s, keys[0], MORE, 2000);
+	has(s, MORE, 2000);
+	assert_int_equal(s->told, 0); /* not from inside */
+	soon_told(s, 1);
+	assert_int_equal(
+	    collaterals_find(
+		s->c, (const char *const[]){"tdx/tcb/c0ffee000001"}, 1, &item),
+	    0);
+	put(s, "tdx/tcb/c0ffee000001", "x", 1000);
+	soon_told(s, 2);
+	/* What is refused is no news. */
+	put(s, keys[0], FORGED, 3000);
+	has(s, MORE, 2000);
+	put(s, keys[0], SOME, 4000);
+	has(s, SOME, 4000);
+	soon_told(s, 3);
 }
 
 int
 main(void)
 {
+#define T(test) cmocka_unit_test_setup_teardown(test, folder_start, folder_end)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_plans),
@@ -288,7 +424,9 @@ main(void)
 	    cmocka_unit_test(test_list_of_issuer),
 	    cmocka_unit_test(test_forms),
 	    cmocka_unit_test(test_incomplete_answers),
-	    cmocka_unit_test(test_folder),
+	    T(test_folder),
+	    T(test_bad_file),
+	    T(test_file_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
