@@ -17,7 +17,14 @@
 #include "base/codec.h"
 #include "base/json.h"
 
-enum { REPORT_MAX = SPDM_REPORT_MAX, PEM_MAX = 64 * 1024, RIMS_MAX = 64 };
+enum {
+	REPORT_MAX = SPDM_REPORT_MAX,
+	PEM_MAX = 64 * 1024,
+	RIMS_MAX = 64,
+	/* Names that devices may fill, so that theirs never crowd out those of
+	 * a machine's manifests (three of four certificates each). */
+	DEVICE_NEEDS_MAX = EVIDENCE_NEEDS_MAX - 12
+};
 
 /* Manifests read once for all the devices that share them. */
 struct rims {
@@ -118,22 +125,42 @@ static struct rim *
 rim_judge(struct session *s, struct bytes body, const struct rim_rules *r,
     struct fault *f)
 {
+	const struct rim_rules unasked = {r->anchors, NULL, r->now_ms};
 	struct rim_kept *kept = s->x->collateral->rims;
 	struct arena *a = s->v->arena;
 	struct chain signer;
 	struct bytes xml;
 	struct rim *rim = kept != NULL ? rim_kept_find(kept, body, r, a) : NULL;
+	bool ok;
 
 	if (rim != NULL)
 		return rim;
 	rim = arena_alloc(a, sizeof(*rim));
 	if (!rim_body(a, body, &xml, f) ||
-	    !rim_read_signed(a, xml, r, rim, &signer, f))
+	    !rim_read_signed(a, xml, &unasked, rim, &signer, f))
 		return NULL;
+	nvidia_kept_signer(s->rules.kept, &signer);
 	if (kept != NULL)
 		rim_kept_add(kept, body, rim, &signer);
+	ok = rim_signer_ask(&signer, r, rim, f);
 	chain_free(&signer);
-	return rim;
+	return ok ? rim : NULL;
+}
+
+/* What lists and answers said of the signer, and whether that is enough. */
+static bool
+signer_judge(struct session *s, const struct rim *rim, const char *id)
+{
+	struct check c = {
+	    "nvidia.rim_revocation", SOURCE_VERIFIER, CODE_MISSING, NULL, id};
+
+	if (rim->covered)
+		return verdict_need(s->v, true, c);
+	c.seen = "no list and no answer for each of its signer's certificates";
+	if (s->x->policy->nvidia.require_rim_revocation)
+		return verdict_need(s->v, false, c);
+	verdict_unknown(s->v, c);
+	return true;
 }
 
 static const struct rim *
@@ -168,7 +195,13 @@ rim_fetch(struct session *s, const char *id, const char *check)
 	if (!collateral_young(s->x, item, check, s->v))
 		return NULL;
 	rim = rim_judge(s, item->body, &rules, &f);
-	if (!verdict_need_fault(s->v, rim != NULL, check, SOURCE_VERIFIER, &f))
+	if (rim == NULL && f.kind == FAULT_REVOKED) {
+		verdict_check_fault(s->v, false, check, SOURCE_VERIFIER, &f);
+		return NULL;
+	}
+	if (!verdict_need_fault(
+		s->v, rim != NULL, check, SOURCE_VERIFIER, &f) ||
+	    !signer_judge(s, rim, id))
 		return NULL;
 	verdict_until(s->v, rim->window.until);
 	return rim;
@@ -399,13 +432,19 @@ const struct verifier nvswitch_verifier = {"nvswitch", 2, verify_nvswitch};
 const struct verifier nras_verifier = {"nras", 2, verify_nras};
 
 static void
-need(const char *name, const char **out, size_t *count)
+need_of(size_t most, const char *name, const char **out, size_t *count)
 {
 	for (size_t i = 0; i < *count; i++)
 		if (strcmp(out[i], name) == 0)
 			return;
-	if (*count < EVIDENCE_NEEDS_MAX)
+	if (*count < most)
 		out[(*count)++] = name;
+}
+
+static void
+need(const char *name, const char **out, size_t *count)
+{
+	need_of(DEVICE_NEEDS_MAX, name, out, count);
 }
 
 static void
@@ -426,6 +465,7 @@ device_needs(struct arena *a, const struct nvidia_device *d, const char **out,
 	const char *vbios = nvidia_vbios_rim_id(a, d);
 
 	need("nvidia/crl/l1-root", out, count);
+	need("nvidia/crl/l1-corim", out, count);
 	/* The switches of Hopper machines chain under its identity too. */
 	need(strcmp(nvidia_architecture(d), "BLACKWELL") == 0
 		 ? "nvidia/crl/l2-gb100"
@@ -463,4 +503,41 @@ gpu_needs(struct arena *a, const json_t *item, const char **out, size_t *count,
 		chain_needs(a, chain, out, count);
 	}
 	return true;
+}
+
+/* The answers that a manifest's certificates offer: from what is kept, where
+ * it has been read before. */
+static size_t
+manifest_answers(struct arena *a, const struct collateral *c, struct bytes body,
+    const char *out[CHAIN_MAX])
+{
+	const struct chain *kept =
+	    c->rims != NULL ? rim_kept_signer(c->rims, body) : NULL;
+	struct chain signer;
+	struct bytes xml;
+	struct fault f;
+	size_t count;
+
+	if (kept != NULL)
+		return nvidia_chain_answers(a, kept, out);
+	if (!rim_body(a, body, &xml, &f) || !rim_signer_peek(xml, &signer, &f))
+		return 0;
+	count = nvidia_chain_answers(a, &signer, out);
+	chain_free(&signer);
+	return count;
+}
+
+void
+gpu_manifest_needs(struct arena *a, const struct collateral *c,
+    const char *out[EVIDENCE_NEEDS_MAX], size_t *count)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const char *names[CHAIN_MAX];
+		size_t n = 0;
+
+		if (strncmp(c->items[i].name, "nvidia/rim/", 11) == 0)
+			n = manifest_answers(a, c, c->items[i].body, names);
+		for (size_t k = 0; k < n; k++)
+			need_of(EVIDENCE_NEEDS_MAX, names[k], out, count);
+	}
 }

@@ -17,5 +17,10 @@ extern const struct verifier nras_verifier;
  * appended to out (room for EVIDENCE_NEEDS_MAX). */
 bool gpu_needs(struct arena *a, const json_t *item, const char **out,
     size_t *count, struct fault *f);
+/* What the manifests among the collateral need besides, known once they are
+ * at hand: answers about their signers. Appended likewise; gpu_needs leaves
+ * room for them. */
+void gpu_manifest_needs(struct arena *a, const struct collateral *c,
+    const char *out[EVIDENCE_NEEDS_MAX], size_t *count);
 
 #endif

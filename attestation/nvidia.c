@@ -142,6 +142,15 @@ learn(struct nvidia_kept *k, const struct chain *c)
 }
 
 void
+nvidia_kept_signer(struct nvidia_kept *k, const struct chain *signer)
+{
+	for (size_t i = 1; k != NULL && i < signer->count; i++)
+		if (ocsp_is_offered(signer->at[i - 1]))
+			learn_one(k->signers, NVIDIA_SIGNERS_MAX,
+			    &k->next_signer, signer->at[i]);
+}
+
+void
 nvidia_kept_clear(struct nvidia_kept *k)
 {
 	for (size_t i = 0; i < NVIDIA_KEPT_MAX; i++)
@@ -150,6 +159,8 @@ nvidia_kept_clear(struct nvidia_kept *k)
 		X509_free(k->identities[i]);
 	for (size_t i = 0; i < NVIDIA_ASKED_MAX; i++)
 		X509_free(k->asked[i]);
+	for (size_t i = 0; i < NVIDIA_SIGNERS_MAX; i++)
+		X509_free(k->signers[i]);
 	memset(k, 0, sizeof(*k));
 }
 
@@ -636,23 +647,33 @@ nvidia_topology_judge(struct verdict *v, const struct nvidia_device *gpus,
 }
 
 size_t
+nvidia_chain_answers(
+    struct arena *a, const struct chain *c, const char *out[CHAIN_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i + 1 < c->count; i++) {
+		const char *name = NULL;
+
+		if (ocsp_is_offered(c->at[i]))
+			name = ocsp_name(a, c->at[i], c->at[i + 1]);
+		if (name != NULL)
+			out[count++] = name;
+	}
+	return count;
+}
+
+size_t
 nvidia_answer_names(
     struct arena *a, struct text chain_pem, const char *out[CHAIN_MAX])
 {
 	struct chain c = {.count = 0};
 	struct fault f;
-	size_t count = 0;
+	size_t count;
 
 	if (!chain_read_pem(chain_pem, &c, &f))
 		return 0;
-	for (size_t i = 0; i + 1 < c.count; i++) {
-		const char *name = NULL;
-
-		if (ocsp_is_offered(c.at[i]))
-			name = ocsp_name(a, c.at[i], c.at[i + 1]);
-		if (name != NULL)
-			out[count++] = name;
-	}
+	count = nvidia_chain_answers(a, &c, out);
 	chain_free(&c);
 	return count;
 }

@@ -29,7 +29,8 @@ const char *nvidia_mode_name(enum nvidia_mode m);
 enum {
 	NVIDIA_KEPT_MAX = 1024, /* 128 nodes of eight */
 	NVIDIA_IDENTITIES_MAX = 16,
-	NVIDIA_ASKED_MAX = 64
+	NVIDIA_ASKED_MAX = 64,
+	NVIDIA_SIGNERS_MAX = 32
 };
 struct nvidia_kept {
 	struct {
@@ -44,9 +45,13 @@ struct nvidia_kept {
 	 * in such lists and answers. NULL: free. */
 	X509 *identities[NVIDIA_IDENTITIES_MAX];
 	X509 *asked[NVIDIA_ASKED_MAX];
-	size_t next_identity, next_asked;
+	/* The same of manifests: issuers in their signers' chains. */
+	X509 *signers[NVIDIA_SIGNERS_MAX];
+	size_t next_identity, next_asked, next_signer;
 };
 void nvidia_kept_clear(struct nvidia_kept *k); /* frees what it holds */
+/* Notes the issuers of a manifest's signer; the chain is good. */
+void nvidia_kept_signer(struct nvidia_kept *k, const struct chain *signer);
 
 struct nvidia_rules {
 	const struct anchors *anchors;
@@ -83,7 +88,10 @@ bool nvidia_device_peek(enum nvidia_kind kind, struct bytes evidence,
     struct text chain_pem, struct nvidia_device *out, struct fault *f);
 
 /* The names of the OCSP answers (ocsp.h) that a chain's certificates offer;
- * how many, and none for a chain that cannot be read. */
+ * how many. */
+size_t nvidia_chain_answers(
+    struct arena *a, const struct chain *c, const char *out[CHAIN_MAX]);
+/* The same of a chain in PEM: none for one that cannot be read. */
 size_t nvidia_answer_names(
     struct arena *a, struct text chain_pem, const char *out[CHAIN_MAX]);
 

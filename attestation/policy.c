@@ -116,6 +116,8 @@ static const struct field nvidia_fields[] = {
 	{"drivers",            F_TEXTS,   AT(nvidia.drivers), 0, 0},
 	{"gpus",               F_INT,     AT(nvidia.gpus), 1, 64},
 	{"modes",              F_TEXTS,   AT(nvidia.modes), 0, 0},
+	{"require_rim_revocation", F_BOOL,
+	    AT(nvidia.require_rim_revocation), 0, 0},
 	{"switches",           F_INT,     AT(nvidia.switches), 0, 64},
 	{"vbios",              F_TEXTS,   AT(nvidia.vbios), 0, 0},
 };
@@ -161,7 +163,7 @@ static const struct section sections[] = {
 static const struct field top_fields[] = {
 	{"bindings",             F_TEXTS, AT(bindings), 0, 0},
 	{"image_digests",        F_TEXTS, AT(image_digests), 0, 0},
-	{"kms_roots",            F_TEXTS, AT(kms_roots), 0, 0},
+	{"kms_roots",            F_HEXES, AT(kms_roots), 0, 0},
 	{"max_collateral_age_s", F_INT,   AT(max_collateral_age_s),
 	    1, 10LL * 366 * 86400},
 	{"max_crl_age_s",        F_INT,   AT(max_crl_age_s),

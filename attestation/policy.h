@@ -117,6 +117,9 @@ struct policy_nvidia {
 	int64_t switches;	   /* exact number, -1: not asked */
 	bool allow_no_rim;	   /* default false: manifests are needed */
 	bool allow_hold;	   /* "on hold" in a list; default false */
+	/* Of manifests' signers too: lists or answers must be at hand for
+	 * each of their certificates. Default false: asked where they are. */
+	bool require_rim_revocation;
 };
 
 struct policy_nras {

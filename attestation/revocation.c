@@ -77,6 +77,7 @@ struct inquiry {
 	bool answered[CHAIN_MAX];	 /* by a valid answer */
 	bool listed[CHAIN_MAX];		 /* by a valid list */
 	struct fault refused[CHAIN_MAX]; /* why an answer does not count */
+	bool lenient; /* an answer that says nothing is none */
 };
 
 /* A list that is too old is none: an answer may stand for it. */
@@ -185,15 +186,26 @@ answers_judge(struct inquiry *q, struct fault *f)
 	return ok;
 }
 
+/* Of an answer that cannot be used: it holds nothing for or against. */
 static bool
-all_covered(const struct inquiry *q, struct fault *f)
+says_nothing(const struct fault *f)
 {
+	return f->kind == FAULT_STALE || f->kind == FAULT_NOT_FOUND ||
+	       f->kind == FAULT_UNAVAILABLE;
+}
+
+static bool
+all_covered(const struct inquiry *q, bool *covered, struct fault *f)
+{
+	*covered = true;
 	for (size_t level = 0; level + 1 < q->c->count; level++) {
 		size_t i = q->c->count - 1 - level;
 
 		if (q->answered[i] || q->listed[i])
 			continue;
-		if (q->refused[i].kind != FAULT_NONE) {
+		*covered = false;
+		if (q->refused[i].kind != FAULT_NONE &&
+		    !(q->lenient && says_nothing(&q->refused[i]))) {
 			*f = q->refused[i];
 			return false;
 		}
@@ -206,21 +218,44 @@ all_covered(const struct inquiry *q, struct fault *f)
 	return true;
 }
 
-bool
-revocation_check(const struct revocation *r, const struct chain *c,
-    int64_t now_ms, struct window *window, struct fault *f)
+static bool
+inquire(struct inquiry *q, bool *covered, struct fault *f)
 {
-	struct inquiry q = {.r = r, .c = c, .now_ms = now_ms, .window = window};
+	const struct revocation *r = q->r;
 
 	if (r->count > REVOCATION_LISTS_MAX ||
 	    r->answer_count > REVOCATION_ANSWERS_MAX)
 		return fault_set(f, FAULT_LIMIT,
 		    "%zu revocation lists and %zu OCSP answers", r->count,
 		    r->answer_count);
-	if (!answers_judge(&q, f))
+	if (!answers_judge(q, f))
 		return false;
 	for (size_t i = 0; i < r->count; i++)
-		if (!list_judge(&q, i, f))
+		if (!list_judge(q, i, f))
 			return false;
-	return all_covered(&q, f);
+	return all_covered(q, covered, f);
+}
+
+bool
+revocation_check(const struct revocation *r, const struct chain *c,
+    int64_t now_ms, struct window *window, struct fault *f)
+{
+	struct inquiry q = {.r = r, .c = c, .now_ms = now_ms, .window = window};
+	bool covered;
+
+	return inquire(&q, &covered, f);
+}
+
+bool
+revocation_ask(const struct revocation *r, const struct chain *c,
+    int64_t now_ms, struct window *window, bool *covered, struct fault *f)
+{
+	struct inquiry q = {.r = r,
+	    .c = c,
+	    .now_ms = now_ms,
+	    .window = window,
+	    .lenient = !r->required};
+
+	*covered = false;
+	return inquire(&q, covered, f);
 }

@@ -39,5 +39,11 @@ struct revocation {
  * ocsp_verify of an answer that nothing stands for. *window shrinks. */
 bool revocation_check(const struct revocation *r, const struct chain *c,
     int64_t now_ms, struct window *window, struct fault *f);
+/* The same; *covered tells whether a valid list or answer stands for every
+ * certificate below the root. Where nothing is required, an answer that says
+ * nothing (stale, unknown, the responder refused) is as if it were not there.
+ */
+bool revocation_ask(const struct revocation *r, const struct chain *c,
+    int64_t now_ms, struct window *window, bool *covered, struct fault *f);
 
 #endif

@@ -227,8 +227,18 @@ signer_trusted(const struct chain *c, const struct rim_rules *r,
 	    !chain_check_root(c, &rules, f))
 		return false;
 	out->signer = out->window;
+	return rim_signer_ask(c, r, out, f);
+}
+
+bool
+rim_signer_ask(const struct chain *signer, const struct rim_rules *r,
+    struct rim *rim, struct fault *f)
+{
+	rim->window = rim->signer;
+	rim->covered = false;
 	return r->revocation == NULL ||
-	       revocation_check(r->revocation, c, r->now_ms, &out->window, f);
+	       revocation_ask(r->revocation, signer, r->now_ms, &rim->window,
+		   &rim->covered, f);
 }
 
 /* Takes a reference to the leaf's key; whatever KeyInfo says besides is not
@@ -465,15 +475,9 @@ has_document_type(struct bytes xml)
 	       memmem(xml.at, xml.len, "<!ENTITY", 8) != NULL;
 }
 
-bool
-rim_read_signed(struct arena *a, struct bytes xml, const struct rim_rules *r,
-    struct rim *out, struct chain *signer, struct fault *f)
+static bool
+document_read(struct bytes xml, xmlDoc **out, struct fault *f)
 {
-	xmlDoc *doc;
-	bool ok;
-
-	memset(out, 0, sizeof(*out));
-	memset(signer, 0, sizeof(*signer));
 	if (xml.len == 0 || xml.len > RIM_BYTES_MAX)
 		return fault_set(
 		    f, FAULT_INVALID, "manifest of %zu bytes", xml.len);
@@ -482,10 +486,42 @@ rim_read_signed(struct arena *a, struct bytes xml, const struct rim_rules *r,
 		return fault_set(f, FAULT_INVALID,
 		    "manifest: not UTF-8, or with a document type");
 	pthread_once(&xmlsec_once, xmlsec_start);
-	doc = xmlReadMemory((const char *)xml.at, (int)xml.len, "manifest",
+	*out = xmlReadMemory((const char *)xml.at, (int)xml.len, "manifest",
 	    "UTF-8", XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	if (doc == NULL)
-		return fault_set(f, FAULT_INVALID, "manifest: not XML");
+	return *out != NULL || fault_set(f, FAULT_INVALID, "manifest: not XML");
+}
+
+bool
+rim_signer_peek(struct bytes xml, struct chain *signer, struct fault *f)
+{
+	struct parts p = {NULL, NULL, NULL};
+	xmlNode *certificates = NULL;
+	xmlDoc *doc = NULL;
+	bool ok;
+
+	memset(signer, 0, sizeof(*signer));
+	if (!document_read(xml, &doc, f))
+		return false;
+	ok = parts_find(xmlDocGetRootElement(doc), &p, f) &&
+	     signature_shape(p.signature, &certificates, f) &&
+	     signer_read(certificates, signer, f);
+	xmlFreeDoc(doc);
+	if (!ok)
+		chain_free(signer);
+	return ok;
+}
+
+bool
+rim_read_signed(struct arena *a, struct bytes xml, const struct rim_rules *r,
+    struct rim *out, struct chain *signer, struct fault *f)
+{
+	xmlDoc *doc = NULL;
+	bool ok;
+
+	memset(out, 0, sizeof(*out));
+	memset(signer, 0, sizeof(*signer));
+	if (!document_read(xml, &doc, f))
+		return false;
 	ok = document_judge(a, doc, r, out, signer, f);
 	xmlFreeDoc(doc);
 	return ok;

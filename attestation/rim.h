@@ -36,7 +36,9 @@ struct rim {
 	struct rim_entry entry[RIM_INDEX_MAX + 1];
 	unsigned active;
 	struct window signer; /* of the signer's chain */
-	struct window window; /* of that and the lists */
+	struct window window; /* of that, and of lists and answers */
+	/* Lists and answers at hand stand for all of the signer's chain. */
+	bool covered;
 };
 
 struct rim_rules {
@@ -54,5 +56,12 @@ bool rim_read(struct arena *a, struct bytes xml, const struct rim_rules *r,
 bool rim_read_signed(struct arena *a, struct bytes xml,
     const struct rim_rules *r, struct rim *out, struct chain *signer,
     struct fault *f);
+/* Whether a signer whose chain holds stands unrevoked, as far as is asked and
+ * known: sets the rim's window and covered. The faults of revocation. */
+bool rim_signer_ask(const struct chain *signer, const struct rim_rules *r,
+    struct rim *rim, struct fault *f);
+/* The certificates that a manifest carries, of which nothing is proven: for
+ * the names of what to fetch. The caller owns the chain. */
+bool rim_signer_peek(struct bytes xml, struct chain *signer, struct fault *f);
 
 #endif

@@ -71,7 +71,8 @@ static void
 digest(const struct revocation *r, uint8_t out[32])
 {
 	const uint64_t rules[] = {r->count, r->answer_count,
-	    (uint64_t)r->answer_age_s, r->levels, r->required, r->allow_hold};
+	    (uint64_t)r->answer_age_s, (uint64_t)r->list_age_s, r->levels,
+	    r->required, r->allow_hold};
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 
 	if (c == NULL || EVP_DigestInit_ex(c, EVP_sha256(), NULL) != 1)
@@ -98,12 +99,13 @@ stands(struct rim_kept_entry *e, const struct rim_rules *r)
 {
 	struct revocation_answer answers[CHAIN_MAX];
 	struct revocation own;
-	struct window window = e->rim->signer;
+	const struct rim_rules rules = {r->anchors, &own, r->now_ms};
 	uint8_t asked[32];
 	struct fault f;
 
 	if (r->revocation == NULL) {
-		e->window = window;
+		e->rim->window = e->rim->signer;
+		e->rim->covered = false;
 		memset(e->asked, 0, sizeof(e->asked));
 		return true;
 	}
@@ -116,11 +118,11 @@ stands(struct rim_kept_entry *e, const struct rim_rules *r)
 			answers[own.answer_count++] = r->revocation->answers[i];
 	digest(&own, asked);
 	if (memcmp(asked, e->asked, sizeof(asked)) == 0 &&
-	    window_holds(e->window, r->now_ms))
+	    window_holds(e->rim->window, r->now_ms))
 		return true;
-	if (!revocation_check(&own, &e->signer, r->now_ms, &window, &f))
+	memset(e->asked, 0, sizeof(e->asked));
+	if (!rim_signer_ask(&e->signer, &rules, e->rim, &f))
 		return false;
-	e->window = window;
 	memcpy(e->asked, asked, sizeof(asked));
 	return true;
 }
@@ -143,16 +145,24 @@ rim_kept_find(struct rim_kept *k, struct bytes body, const struct rim_rules *r,
 {
 	struct rim_kept_entry *e;
 	uint8_t name[32];
-	struct rim *out;
 
 	sha256(body, name);
 	e = find(k, name);
 	if (e == NULL || !window_holds(e->rim->signer, r->now_ms) ||
 	    !stands(e, r))
 		return NULL;
-	out = copy(a, e->rim);
-	out->window = e->window;
-	return out;
+	return copy(a, e->rim);
+}
+
+const struct chain *
+rim_kept_signer(struct rim_kept *k, struct bytes body)
+{
+	struct rim_kept_entry *e;
+	uint8_t name[32];
+
+	sha256(body, name);
+	e = find(k, name);
+	return e != NULL ? &e->signer : NULL;
 }
 
 void

@@ -21,9 +21,8 @@ struct rim_kept {
 		struct chain signer;
 		const char *names[CHAIN_MAX]; /* answers about that chain */
 		/* Its revocation as it was last asked: of which lists and
-		 * answers, and for how long they say so. */
+		 * answers. For how long they say so is the rim's window. */
 		uint8_t asked[32];
-		struct window window;
 	} at[RIM_KEPT_MAX];
 	size_t next; /* the entry to overwrite */
 };
@@ -33,6 +32,9 @@ void rim_kept_clear(struct rim_kept *k);
  * is not kept, or does not hold now by these rules, and rim_read says why. */
 struct rim *rim_kept_find(struct rim_kept *k, struct bytes body,
     const struct rim_rules *r, struct arena *a);
+/* The signer's chain of the manifest that came in this body, or NULL: it is
+ * not kept. Good until the next entry is added. */
+const struct chain *rim_kept_signer(struct rim_kept *k, struct bytes body);
 /* Keeps a copy of what rim_read_signed gave. */
 void rim_kept_add(struct rim_kept *k, struct bytes body, const struct rim *rim,
     const struct chain *signer);

@@ -343,8 +343,9 @@ switches_of_a_node(void **state)
 static void
 needs_are_named(void **state)
 {
-	static const char *const wanted[] = {
-	    "nvidia/crl/l1-root", "nvidia/crl/l2-gh100", DRIVER_RIM, VBIOS_RIM};
+	static const char *const wanted[] = {"nvidia/crl/l1-root",
+	    "nvidia/crl/l1-corim", "nvidia/crl/l2-gh100", DRIVER_RIM,
+	    VBIOS_RIM};
 	struct machine *m = *state;
 	struct text chain = forged_pem(m->a, m->device, LEVELS);
 	struct bytes report = REPORT(m, plain);
@@ -355,7 +356,7 @@ needs_are_named(void **state)
 	size_t count = 0;
 
 	assert_true(gpu_needs(m->a, item, names, &count, &f));
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 	for (size_t i = 0; i < count; i++)
 		assert_string_equal(names[i], wanted[i]);
 	json_free(&item);
@@ -391,7 +392,7 @@ answers_are_needed(void **state)
 	chain = forged_pem(m->a, m->device, LEVELS);
 	item = gpu_item(gpu_entry(m, REPORT(m, plain), chain), NULL);
 	assert_true(gpu_needs(m->a, item, names, &count, &f));
-	assert_int_equal(count, 6);
+	assert_int_equal(count, 7);
 	scene_set(m, &s);
 	s.policy.nvidia.allow_no_rim = true;
 	for (size_t i = 0; i < 2; i++) {
@@ -401,19 +402,19 @@ answers_are_needed(void **state)
 		    .reason = -1};
 
 		assert_string_equal(
-		    names[4 + i], ocsp_name(m->a, m->device[at].x509,
+		    names[5 + i], ocsp_name(m->a, m->device[at].x509,
 				      m->device[at + 1].x509));
 		assert_string_equal(ran(m, &s, &nvidia_verifier,
 					json_incref(item), CODE_MISSING),
 		    "nvidia.revocation");
-		put(&s, names[4 + i], forge_answer(m->a, &wish));
+		put(&s, names[5 + i], forge_answer(m->a, &wish));
 	}
 	assert_string_equal(
 	    ran(m, &s, &nvidia_verifier, json_incref(item), CODE_OK), "");
 	s.x.facts.gpu = NULL;
 	/* Each under the other's name: an authority answers for itself. */
-	s.items[0].name = names[5];
-	s.items[1].name = names[4];
+	s.items[0].name = names[6];
+	s.items[1].name = names[5];
 	assert_string_equal(
 	    ran(m, &s, &nvidia_verifier, json_incref(item), CODE_UNTRUSTED),
 	    "nvidia.revocation");

@@ -100,7 +100,7 @@ test_everything(void **state)
 	struct policy *p = read(state,
 	    "{\"version\":7,\"name\":\"all\",\"require\":[\"cpu\",\"gpu\"],"
 	    "\"revocation\":true,\"max_collateral_age_s\":86400,"
-	    "\"workloads\":[\"" D32 "\"],\"kms_roots\":[\"aa\"],"
+	    "\"workloads\":[\"" D32 "\"],\"kms_roots\":[\"0xAa\"],"
 	    "\"tdx\":{\"mrtd\":[\"" D48 "\"],\"rtmr0\":[\"" D48
 	    "\"],\"rtmr3\":[\"" D48 "\",\"" D48
 	    "\"],\"accept_status\":[\"UpToDate\",\"OutOfDate\"],"
@@ -109,7 +109,8 @@ test_everything(void **state)
 	    "\"snp\":{\"measurement\":[\"" D48
 	    "\"],\"min_tcb\":{\"Genoa\":{\"snp\":21,\"microcode\":72},"
 	    "\"Turin\":{\"fmc\":1}},\"max_vmpl\":1},"
-	    "\"nvidia\":{\"gpus\":8,\"modes\":[\"PPCIE\"],\"switches\":4}}");
+	    "\"nvidia\":{\"gpus\":8,\"modes\":[\"PPCIE\"],\"switches\":4,"
+	    "\"require_rim_revocation\":true}}");
 
 	assert_int_equal(p->version, 7);
 	assert_int_equal(p->require, REQUIRE_CPU | REQUIRE_GPU);
@@ -120,6 +121,8 @@ test_everything(void **state)
 	assert_int_equal(p->snp.min_tcb[SNP_TURIN].fmc, 1);
 	assert_false(p->snp.min_tcb[SNP_MILAN].given);
 	assert_int_equal(p->nvidia.gpus, 8);
+	assert_true(p->nvidia.require_rim_revocation);
+	assert_string_equal(p->kms_roots.at[0], "aa");
 }
 
 static void
