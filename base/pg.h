@@ -78,7 +78,15 @@ bool pg_session_open(const char *conninfo, const char *application,
 /* sql may hold several statements when params is NULL. rows may be NULL. */
 bool pg_session_run(struct pg_session *s, const char *sql, int params,
     const char *const *values, struct pg_rows **rows, struct fault *f);
-void pg_rows_free(struct pg_rows **r); /* for rows of pg_session_run only */
+/* The same in two steps, one statement: between them the caller goes on while
+ * Postgres works. Each question that was taken wants its answer before the
+ * session does anything else; a session may be freed without it. */
+bool pg_session_ask(struct pg_session *s, const char *sql, int params,
+    const char *const *values, struct fault *f);
+bool pg_session_answer(
+    struct pg_session *s, struct pg_rows **rows, struct fault *f);
+/* For rows of a session only. */
+void pg_rows_free(struct pg_rows **r);
 void pg_session_free(struct pg_session **s);
 
 /* Text forms for parameters, in an arena: array literals with everything

@@ -44,17 +44,9 @@ pg_session_open(const char *conninfo, const char *application,
 	return true;
 }
 
-bool
-pg_session_run(struct pg_session *s, const char *sql, int params,
-    const char *const *values, struct pg_rows **rows, struct fault *f)
+static bool
+take(PGresult *r, struct pg_rows **rows, struct fault *f)
 {
-	PGresult *r;
-
-	if (values == NULL)
-		r = PQexec(s->conn, sql);
-	else
-		r = PQexecParams(
-		    s->conn, sql, params, NULL, values, NULL, NULL, 0);
 	if (rows != NULL)
 		*rows = NULL;
 	if (!pg_result_judge(r, "postgres", f)) {
@@ -68,6 +60,37 @@ pg_session_run(struct pg_session *s, const char *sql, int params,
 	*rows = mem_new(sizeof **rows);
 	(*rows)->result = r;
 	return true;
+}
+
+bool
+pg_session_run(struct pg_session *s, const char *sql, int params,
+    const char *const *values, struct pg_rows **rows, struct fault *f)
+{
+	if (values == NULL)
+		return take(PQexec(s->conn, sql), rows, f);
+	return take(
+	    PQexecParams(s->conn, sql, params, NULL, values, NULL, NULL, 0),
+	    rows, f);
+}
+
+bool
+pg_session_ask(struct pg_session *s, const char *sql, int params,
+    const char *const *values, struct fault *f)
+{
+	return PQsendQueryParams(
+		   s->conn, sql, params, NULL, values, NULL, NULL, 0) == 1 ||
+	       fault_set(f, FAULT_UNAVAILABLE, "postgres: %s",
+		   PQerrorMessage(s->conn));
+}
+
+bool
+pg_session_answer(struct pg_session *s, struct pg_rows **rows, struct fault *f)
+{
+	PGresult *first = PQgetResult(s->conn), *more;
+
+	while ((more = PQgetResult(s->conn)) != NULL)
+		PQclear(more);
+	return take(first, rows, f);
 }
 
 void

@@ -522,7 +522,7 @@ CREATE TABLE assay.request_attempt_default PARTITION OF assay.request_attempt DE
 CREATE TABLE assay.handoff_default PARTITION OF assay.handoff DEFAULT;
 
 CREATE FUNCTION assay.partition_ensure(day date) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE p record; child text; made integer := 0; lo timestamptz; hi timestamptz;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('assay.partition'));
@@ -545,7 +545,7 @@ END $$;
 COMMENT ON FUNCTION assay.partition_ensure(date) IS 'Makes the partitions of that UTC day where they are missing; returns how many.';
 
 CREATE FUNCTION assay.partition_drop_old(today date) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE c record; dropped integer := 0;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('assay.partition'));
@@ -615,7 +615,7 @@ $$;
 COMMENT ON FUNCTION assay.audit_hash(assay.audit_event) IS 'What the hash of an audit row must be.';
 
 CREATE FUNCTION assay.audit() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE e assay.audit_event; was jsonb; now_is jsonb; last record;
 BEGIN
   was := CASE WHEN TG_OP = 'INSERT' THEN '{}'::jsonb ELSE to_jsonb(OLD) END;
@@ -654,7 +654,7 @@ COMMENT ON COLUMN assay.change.version IS 'Raised by one with each transaction''
 INSERT INTO assay.change (area) VALUES ('key'), ('device'), ('catalog'), ('score'), ('signing_key');
 
 CREATE FUNCTION assay.announce() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
   UPDATE assay.change SET version = version + 1 WHERE area = TG_ARGV[0];
   PERFORM pg_notify('assay_change', TG_ARGV[0]);

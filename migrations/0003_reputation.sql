@@ -60,7 +60,7 @@ COMMENT ON COLUMN assay.pair.task IS 'The task.';
 COMMENT ON COLUMN assay.pair.canonical IS 'The model.';
 
 CREATE FUNCTION assay.pair_of(did text, task text, canonical text) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 #variable_conflict use_column
 DECLARE found integer;
 BEGIN
@@ -303,6 +303,8 @@ COMMENT ON COLUMN assay.score.silver_days IS 'UTC days in a row that closed at s
 COMMENT ON COLUMN assay.score.gold_days IS 'UTC days in a row that closed at gold''s line or above.';
 COMMENT ON COLUMN assay.score.closed_day IS 'The newest day that was closed for this pair.';
 CREATE INDEX score_closed ON assay.score (closed_day NULLS FIRST);
+-- Rewritten with every tick: the new row goes where the old one is.
+ALTER TABLE assay.score SET (fillfactor = 60);
 
 -- Gateways read what changed since the version they know. A writer raises the
 -- area's version before it touches a score, and so holds the area's row until
@@ -315,7 +317,7 @@ ALTER TABLE assay.change ADD COLUMN whole bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN assay.change.whole IS 'Who knows an older version than this must read all rows: some were deleted.';
 
 CREATE FUNCTION assay.score_begin() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE v bigint;
 BEGIN
   UPDATE assay.change SET version = version + 1,
@@ -486,7 +488,7 @@ CREATE VIEW assay.attempt_evidence AS
 COMMENT ON VIEW assay.attempt_evidence IS 'What each attempt counts for; the request log as evidence.';
 
 CREATE FUNCTION assay.count_outcomes() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE lo timestamptz; hi timestamptz;
 BEGIN
   -- The two times say which partitions need a look, on both sides of the join;
@@ -515,7 +517,7 @@ CREATE TRIGGER count_outcomes AFTER INSERT ON assay.request_attempt
   REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION assay.count_outcomes();
 
 CREATE FUNCTION assay.count_verdict() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE was numeric := 0; events integer := 1;
 BEGIN
   IF TG_OP = 'UPDATE' THEN
@@ -533,7 +535,7 @@ CREATE TRIGGER count_verdict AFTER INSERT OR UPDATE ON assay.feedback
   FOR EACH ROW EXECUTE FUNCTION assay.count_verdict();
 
 CREATE FUNCTION assay.count_audit() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
   INSERT INTO assay.audit_new VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical), NEW.at, NEW.agrees);
   -- Only what takes a tier is looked at before the day closes.
@@ -551,14 +553,14 @@ CREATE TRIGGER count_audit AFTER INSERT ON assay.audit_result
 
 -- A hello or re-probe that no longer shows what this tunnel served before.
 CREATE FUNCTION assay.count_fingerprint() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
   INSERT INTO assay.audit_result
     SELECT NEW.did, t.task, NEW.canonical, now(), 'fingerprint', NEW.status = 'accepted', coalesce(NEW.reason, '')
       FROM assay.model_task t WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks);
   INSERT INTO assay.score_due
     SELECT assay.pair_of(NEW.did, t.task, NEW.canonical) FROM assay.model_task t
-     WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks)
+     WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks) ORDER BY 1
     ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
@@ -592,6 +594,13 @@ BEGIN
   DELETE FROM assay.verdict_new WHERE at < until;
   DELETE FROM assay.audit_new;
   TRUNCATE assay.outcome_evidence, assay.verdict_evidence, assay.audit_evidence;
+  IF source = 'log' THEN -- what did not count when it was written may count by now
+    INSERT INTO assay.pair (did, task, canonical)
+      SELECT DISTINCT did, task, canonical FROM assay.attempt_evidence e
+       WHERE delivery <> 0 AND e.created_at < until AND NOT EXISTS (
+         SELECT FROM assay.pair p WHERE (p.did, p.task, p.canonical) = (e.did, e.task, e.canonical))
+      ON CONFLICT DO NOTHING;
+  END IF;
   -- Whether an answer was fast is judged when it is written, by the medians
   -- published then; the log says anew what was delivered.
   CREATE TEMP TABLE outcome_era ON COMMIT DROP AS
@@ -635,14 +644,8 @@ BEGIN
   -- The open day's wait for its close, whether they had been added before or not.
   INSERT INTO assay.audit_new SELECT p.id, at, agrees
     FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at >= today;
-  INSERT INTO assay.score_due
-    SELECT id FROM assay.score JOIN assay.pair USING (did, task, canonical)
-    UNION SELECT pair FROM assay.outcome_evidence
-    UNION SELECT pair FROM assay.verdict_evidence
-    UNION SELECT pair FROM assay.audit_evidence
-    ON CONFLICT DO NOTHING;
 END $$;
-COMMENT ON FUNCTION assay.reputation_rebuild(text, date) IS 'Sums all evidence anew, from the request log or from its minute rows, and from the feedback, and asks for every score.';
+COMMENT ON FUNCTION assay.reputation_rebuild(text, date) IS 'Sums all evidence anew, from the request log or from its minute rows, and from the feedback. Scores are asked for afterwards: on one snapshot, a pair that somebody else made due meanwhile would be an error.';
 
 -- ------------------------------------------------------------------- views
 

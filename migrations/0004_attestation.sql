@@ -105,7 +105,7 @@ COMMENT ON COLUMN assay.collateral_version.first_fetched_at IS 'When it was firs
 COMMENT ON COLUMN assay.collateral_version.fetched_at IS 'When it was last fetched.';
 
 CREATE FUNCTION assay.keep_collateral_version() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
   INSERT INTO assay.collateral_version AS v
     VALUES (NEW.name, sha256(NEW.body), NEW.body, NEW.source, NEW.fetched_at, NEW.fetched_at)
@@ -166,7 +166,7 @@ INSERT INTO assay.retained VALUES ('attestation_verdict', 30), ('collateral_vers
 -- is needed while a verdict from before its successor is kept, the last of
 -- each name always is, and the one that is held now as well.
 CREATE FUNCTION assay.prune_evidence(most integer) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE rows bigint; gone bigint := 0; oldest timestamptz;
 BEGIN
   DELETE FROM assay.exchange_signature WHERE ctid = ANY (ARRAY(

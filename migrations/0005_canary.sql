@@ -68,7 +68,7 @@ COMMENT ON FUNCTION assay.canary_id() IS 'An id that looks like an account''s an
 -- model answer the same ones, new often enough that knowing old ones does not
 -- help. Each changes at a moment of its own, which only the secret tells.
 CREATE FUNCTION assay.canary_seed(task text, canonical text) RETURNS bigint
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
   WITH slot AS MATERIALIZED (
     SELECT secret, canary_seed.task || '/' || canary_seed.canonical || '/' || floor(random() * 16) AS name
       FROM assay.canary_secret),
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION assay.canary_seed(text, text) IS 'What one of the prompts th
 -- others too, or lies that came first would stand unopposed for good.
 CREATE FUNCTION assay.note_canary(did text, task text, canonical text, artifact uuid, prompt bigint, workspace uuid,
   agrees boolean, detail text, answer text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
   IF agrees IS NOT NULL THEN
     INSERT INTO assay.audit_result VALUES (did, task, canonical, now(), 'canary', agrees, detail);

@@ -17,7 +17,7 @@ COMMENT ON FUNCTION assay.excused_time(date) IS 'How much of a UTC day was downt
 -- What a run is made of is in score_day, what ended it at once in tier_change
 -- and audit_result. A run of n days is the last n that were not excused.
 CREATE FUNCTION assay.excuse_late(late date, silver double precision, gold double precision) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, assay AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE
   first timestamptz := (late - 14)::timestamp AT TIME ZONE 'UTC';
   at_day timestamptz := late::timestamp AT TIME ZONE 'UTC';

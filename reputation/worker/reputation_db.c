@@ -83,7 +83,7 @@ const struct pg_statement reputation_statements[] = {
 	" failed = e.failed + excluded.failed, fast = e.fast + excluded.fast,"
 	" slow = e.slow + excluded.slow),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
-	" FROM summed ON CONFLICT DO NOTHING)"
+	" FROM summed ORDER BY pair ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_VERDICTS] = {"fold_verdicts",
 	"WITH taken AS (DELETE FROM assay.verdict_new WHERE ctid = ANY"
@@ -101,7 +101,7 @@ const struct pg_statement reputation_statements[] = {
 	" FROM summed s ON CONFLICT (pair, account_id) DO UPDATE"
 	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
-	" FROM summed ON CONFLICT DO NOTHING)"
+	" FROM summed ORDER BY pair ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_AUDITS] = {"fold_audits",
 	"WITH taken AS (DELETE FROM assay.audit_new WHERE ctid = ANY"
@@ -116,14 +116,14 @@ const struct pg_statement reputation_statements[] = {
 	" ON CONFLICT (pair) DO UPDATE"
 	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
 	" due AS (INSERT INTO assay.score_due SELECT pair"
-	" FROM summed ON CONFLICT DO NOTHING)"
+	" FROM summed ORDER BY pair ON CONFLICT DO NOTHING)"
 	" SELECT count(*) FROM taken", 2},
 [DB_DUE] = {"due",
 	"WITH d AS MATERIALIZED (SELECT pair FROM assay.score_due"
-	" ORDER BY pair LIMIT $2::bigint), p AS MATERIALIZED (SELECT d.pair,"
-	" x.* FROM d, LATERAL (SELECT " PAIR " FROM assay.pair"
+	" WHERE pair > $4::integer ORDER BY pair LIMIT $2::bigint),"
+	" p AS MATERIALIZED (SELECT d.pair, x.* FROM d, LATERAL (SELECT " PAIR " FROM assay.pair"
 	"  WHERE id = d.pair LIMIT 1) x), "
-	WEIGHT "," EVIDENCE, 3},
+	WEIGHT "," EVIDENCE, 4},
 [DB_UNCLOSED] = {"unclosed",
 	"WITH s AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
 	" WHERE closed_day IS NULL OR closed_day < $1::date"
@@ -263,6 +263,13 @@ const struct pg_statement reputation_statements[] = {
 [DB_PRUNE] = {"prune", "SELECT assay.prune_evidence(5000)", 0},
 [DB_REBUILD] = {"rebuild",
 	"SELECT assay.reputation_rebuild($1, $2::date)", 2},
+[DB_REBUILT] = {"rebuilt",
+	"INSERT INTO assay.score_due SELECT id FROM assay.score"
+	" JOIN assay.pair USING (" PAIR ")"
+	" UNION SELECT pair FROM assay.outcome_evidence"
+	" UNION SELECT pair FROM assay.verdict_evidence"
+	" UNION SELECT pair FROM assay.audit_evidence ON CONFLICT DO NOTHING",
+	0},
 };
 /* clang-format on */
 const size_t reputation_statement_count = DB_STATEMENTS;

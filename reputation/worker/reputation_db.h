@@ -18,7 +18,7 @@ enum reputation_statement {
 	DB_FOLD,       /* $1 day, $2 rows -> rows folded */
 	DB_FOLD_VERDICTS,
 	DB_FOLD_AUDITS,
-	DB_DUE,	       /* $1 day, $2 pairs, $3 now -> evidence of pairs due */
+	DB_DUE, /* $1 day, $2 pairs, $3 now, $4 after which -> evidence */
 	DB_UNCLOSED,   /* $1 day, $2 pairs, $3 now -> of pairs to close */
 	DB_WRITE,      /* $1 … $16 -> tiers changed */
 	DB_IS_EXCUSED, /* $1 day -> whether */
@@ -35,6 +35,7 @@ enum reputation_statement {
 	DB_FORGET,
 	DB_PRUNE,   /* evidence; how many rows went */
 	DB_REBUILD, /* $1 log or minutes, $2 its last day */
+	DB_REBUILT, /* all that has evidence or a score is due */
 	DB_STATEMENTS
 };
 

@@ -298,6 +298,14 @@ judge_row(struct batch *b, const struct pg_rows *rows, int row)
 	mem_free(p.voices);
 }
 
+int64_t
+scorer_last(const struct pg_rows *rows)
+{
+	int count = pg_count(rows);
+
+	return count > 0 ? pg_i64(rows, count - 1, PAIR) : 0;
+}
+
 size_t
 scorer_judge(const struct pg_rows *rows, const struct scorer_moment *m,
     struct arena *a, const char *params[SCORER_PARAMS])

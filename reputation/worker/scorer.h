@@ -23,6 +23,9 @@ enum { SCORER_PARAMS = 18 };
 size_t scorer_judge(const struct pg_rows *rows, const struct scorer_moment *m,
     struct arena *a, const char *params[SCORER_PARAMS]);
 
+/* The number of the last pair of rows; 0: there are none. */
+int64_t scorer_last(const struct pg_rows *rows);
+
 /* {"delivery":{…},…,"next":{…}}: what a score is made of, in the arena. */
 char *scorer_parts(
     const struct score *s, const struct tier_state *t, struct arena *a);

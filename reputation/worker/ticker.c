@@ -108,31 +108,87 @@ fold(struct ticker *t, int64_t day, bool is_closing, struct fault *f)
 
 /* ---------------------------------------------------------------- scoring */
 
-/* One batch; *pairs 0: there are no more. */
 static bool
-score_batch(struct ticker *t, const struct scorer_moment *m, size_t *pairs,
+write_scores(struct ticker *t, const char *const write[SCORER_PARAMS],
+    size_t pairs, struct fault *f)
+{
+	int64_t changed;
+
+	if (pairs == 0)
+		return true;
+	if (!ask_int(t, DB_WRITE, write, &changed, f))
+		return false;
+	t->counts.pairs += pairs;
+	t->counts.tier_changes += (uint64_t)changed;
+	return true;
+}
+
+/* One batch of pairs that are to be closed; *pairs 0: there are no more. */
+static bool
+close_batch(struct ticker *t, const struct scorer_moment *m, size_t *pairs,
     struct fault *f)
 {
-	enum reputation_statement from = m->is_closing ? DB_UNCLOSED : DB_DUE;
 	struct arena *a = arena_new();
 	const char *ask[] = {scorer_day(m->day, a),
 	    pg_int(a, t->settings->batch_pairs), pg_int(a, m->now_ms)};
 	const char *write[SCORER_PARAMS];
 	struct pg_rows *rows;
-	int64_t changed;
-	bool ok = false;
+	bool ok = run(t, DB_UNCLOSED, ask, &rows, f);
 
-	if (!run(t, from, ask, &rows, f))
-		goto out;
-	*pairs = scorer_judge(rows, m, a, write);
-	pg_rows_free(&rows);
-	ok = *pairs == 0 || ask_int(t, DB_WRITE, write, &changed, f);
-	if (ok && *pairs > 0) {
-		t->counts.pairs += *pairs;
-		t->counts.tier_changes += (uint64_t)changed;
+	if (ok) {
+		*pairs = scorer_judge(rows, m, a, write);
+		pg_rows_free(&rows);
+		ok = write_scores(t, write, *pairs, f);
 	}
-out:
 	arena_free(&a);
+	return ok;
+}
+
+/* Asks for the pairs due after one, without waiting for the answer. */
+static bool
+ask_due(struct ticker *t, const struct scorer_moment *m, int64_t after,
+    struct fault *f)
+{
+	const struct pg_statement *s = &reputation_statements[DB_DUE];
+	struct arena *a = arena_new();
+	const char *params[] = {scorer_day(m->day, a),
+	    pg_int(a, t->settings->batch_pairs), pg_int(a, m->now_ms),
+	    pg_int(a, after)};
+	bool ok = pg_session_ask(t->db, s->sql, s->params, params, f);
+
+	arena_free(&a);
+	return ok;
+}
+
+/* While we score one batch, Postgres reads the next. */
+static bool
+score_batch(struct ticker *t, const struct scorer_moment *m,
+    struct pg_rows **rows, struct fault *f)
+{
+	struct arena *a = arena_new();
+	const char *write[SCORER_PARAMS];
+	size_t pairs;
+	bool ok = ask_due(t, m, scorer_last(*rows), f);
+
+	if (ok) {
+		pairs = scorer_judge(*rows, m, a, write);
+		pg_rows_free(rows);
+		ok = pg_session_answer(t->db, rows, f) &&
+		     write_scores(t, write, pairs, f);
+	}
+	arena_free(&a);
+	return ok;
+}
+
+static bool
+score_due(struct ticker *t, const struct scorer_moment *m, struct fault *f)
+{
+	struct pg_rows *rows = NULL;
+	bool ok = ask_due(t, m, 0, f) && pg_session_answer(t->db, &rows, f);
+
+	while (ok && pg_count(rows) > 0)
+		ok = score_batch(t, m, &rows, f);
+	pg_rows_free(&rows);
 	return ok;
 }
 
@@ -141,8 +197,10 @@ score_all(struct ticker *t, const struct scorer_moment *m, struct fault *f)
 {
 	size_t pairs = 1;
 
+	if (!m->is_closing)
+		return score_due(t, m, f);
 	while (pairs > 0)
-		if (!score_batch(t, m, &pairs, f))
+		if (!close_batch(t, m, &pairs, f))
 			return false;
 	return true;
 }
@@ -462,7 +520,8 @@ rebuild(struct ticker *t, int64_t day, struct fault *f)
 	ok = pg_session_run(t->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", 0,
 		 NULL, NULL, f) &&
 	     act(t, DB_REBUILD, params, f) &&
-	     pg_session_run(t->db, "COMMIT", 0, NULL, NULL, f);
+	     pg_session_run(t->db, "COMMIT", 0, NULL, NULL, f) &&
+	     act(t, DB_REBUILT, NULL, f);
 	arena_free(&a);
 	return ok;
 }

@@ -18,12 +18,12 @@ const BUILD = path.resolve(ROOT, process.env.ASSAY_BUILD ?? "build/release");
 const BIN = "/usr/lib/postgresql/15/bin";
 const DAYS = 90;
 const EVENTS = 10_000;
-const ROUNDS = 5;
+const ROUNDS = 15;
 const MODELS = 10;
 const MB = 2 ** 20;
 
 // What one row takes on disk with its indexes and what is made of it.
-const BYTES = { outcome: 215, feedback: 750, pair: 24_000, spare: 3 * 2 ** 30 };
+const BYTES = { outcome: 90, feedback: 750, pair: 20_000, spare: 3 * 2 ** 30 };
 const BARS = { tick_s: 1, recompute_s: 600, worker_mb: 256, growth: 3 };
 
 const USAGE = `usage: ./dev bench reputation [options]

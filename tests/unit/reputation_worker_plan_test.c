@@ -63,7 +63,7 @@ a_tick_reads_what_changed(void **state)
 	if (!is_here)
 		skip();
 	plan_read(&p, worker, &reputation_statements[DB_DUE],
-	    "(" TODAY ", 20, " NOW_MS ")");
+	    "(" TODAY ", 20, " NOW_MS ", 0)");
 	of_pairs(&p);
 	plan_reads_never_whole(&p, "score");
 	plan_uses(&p, "outcome_evidence_pkey");
