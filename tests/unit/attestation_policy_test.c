@@ -100,7 +100,7 @@ test_everything(void **state)
 	struct policy *p = read(state,
 	    "{\"version\":7,\"name\":\"all\",\"require\":[\"cpu\",\"gpu\"],"
 	    "\"revocation\":true,\"max_collateral_age_s\":86400,"
-	    "\"workloads\":[\"" D32 "\"],\"kms_roots\":[\"0xAa\"],"
+	    "\"workloads\":[\"" D32 "\"],\"kms_roots\":[\"Aa\"],"
 	    "\"tdx\":{\"mrtd\":[\"" D48 "\"],\"rtmr0\":[\"" D48
 	    "\"],\"rtmr3\":[\"" D48 "\",\"" D48
 	    "\"],\"accept_status\":[\"UpToDate\",\"OutOfDate\"],"
