@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attestation/gpu_evidence.h"
 #include "base/file.h"
 
 enum { COLLATERAL_BODY_MAX = 16 << 20 };
@@ -100,24 +101,38 @@ struct collected {
 };
 
 static bool
-collect(const struct judging *j, const json_t *bundle, struct collected *out,
-    struct fault *f)
+collect_named(const struct judging *j, const char *const *names, size_t count,
+    struct collected *out, struct fault *f)
 {
-	const char *names[EVIDENCE_NEEDS_MAX];
-	struct fault unread = {0};
-	size_t wanted = 0;
-
-	out->count = out->reported = 0;
-	/* Evidence that cannot be read is refused later, for its reason. */
-	if (!evidence_needs(j->arena, bundle, names, &wanted, &unread))
-		return true;
-	for (size_t i = 0; i < wanted; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (!find(j, names[i], &out->items[out->count], &out->reported,
 			f))
 			return false;
 		out->count += out->items[out->count].name != NULL;
 	}
 	return true;
+}
+
+/* What manifests need besides is known once they are there. */
+static bool
+collect(const struct judging *j, const json_t *bundle, struct collected *out,
+    struct fault *f)
+{
+	const char *names[EVIDENCE_NEEDS_MAX];
+	struct fault unread = {0};
+	struct collateral have = {.items = out->items};
+	size_t wanted = 0, first;
+
+	out->count = out->reported = 0;
+	/* Evidence that cannot be read is refused later, for its reason. */
+	if (!evidence_needs(j->arena, bundle, names, &wanted, &unread))
+		return true;
+	if (!collect_named(j, names, wanted, out, f))
+		return false;
+	have.count = out->count;
+	first = wanted;
+	gpu_manifest_needs(j->arena, &have, names, &wanted);
+	return collect_named(j, names + first, wanted - first, out, f);
 }
 
 /* What the evidence is held against, where anything is known of it. */

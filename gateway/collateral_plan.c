@@ -157,7 +157,14 @@ plan_nvidia(struct arena *a, const struct collateral_urls *u, const char *name,
 	const char *rest = after(name, "nvidia/rim/");
 	const char *list = after(name, "nvidia/crl/");
 
-	if (list != NULL && strchr(list, '/') == NULL && u->nvidia_crl != NULL)
+	/* The list of the manifests' root has a folder beside the others' and
+	 * no ending: so says the distribution point in the certificates. */
+	if (list != NULL && strcmp(list, "l1-corim") == 0 &&
+	    u->nvidia_crl != NULL)
+		out->url[0] =
+		    arena_printf(a, "%s-corim/%s", u->nvidia_crl, list);
+	else if (list != NULL && strchr(list, '/') == NULL &&
+		 u->nvidia_crl != NULL)
 		out->url[0] = arena_printf(a, "%s/%s.crl", u->nvidia_crl, list);
 	else if (rest != NULL && strchr(rest, '/') == NULL && u->rim != NULL)
 		out->url[0] = arena_printf(a, "%s/v1/rim/%s", u->rim, rest);

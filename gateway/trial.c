@@ -3,6 +3,7 @@
 #include "gateway/trial.h"
 
 #include "attestation/eip191.h"
+#include "attestation/gpu_evidence.h"
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/json.h"
@@ -84,15 +85,31 @@ struct trial {
 	struct collateral_item items[EVIDENCE_NEEDS_MAX];
 };
 
+/* What is held of all that the evidence needs, and the manifests with it. */
+static size_t
+peek(const struct verification_means *m, const json_t *evidence,
+    struct arena *a, struct collateral_item items[EVIDENCE_NEEDS_MAX])
+{
+	const char *names[EVIDENCE_NEEDS_MAX];
+	struct collateral held = {.items = items};
+	size_t count = 0, first;
+	struct fault none;
+
+	if (!evidence_needs(a, evidence, names, &count, &none))
+		return 0;
+	held.count = collaterals_peek(m->collaterals, names, count, items);
+	first = count;
+	gpu_manifest_needs(a, &held, names, &count);
+	return held.count + collaterals_peek(m->collaterals, names + first,
+				count - first, items + held.count);
+}
+
 bool
 trial_prepare(const struct verification_means *m, const json_t *report,
     const json_t *policy, struct arena *a, struct trial **out, struct fault *f)
 {
 	const json_t *said = json_object_get(report, "bound");
-	const char *names[EVIDENCE_NEEDS_MAX];
 	struct trial *t = arena_alloc(a, sizeof(*t));
-	struct fault none;
-	size_t count = 0;
 
 	t->arena = a;
 	t->evidence = json_object_get(report, "evidence");
@@ -109,9 +126,7 @@ trial_prepare(const struct verification_means *m, const json_t *report,
 	t->x.now_ms = clock_unix_ms();
 	t->collateral.items = t->items;
 	t->x.collateral = &t->collateral;
-	if (evidence_needs(a, t->evidence, names, &count, &none))
-		t->collateral.count =
-		    collaterals_peek(m->collaterals, names, count, t->items);
+	t->collateral.count = peek(m, t->evidence, a, t->items);
 	*out = t;
 	return true;
 }
@@ -152,14 +167,11 @@ trial_collateral(const struct verification_means *m, const json_t *evidence,
     struct arena *a, json_t *into)
 {
 	struct collateral_item items[EVIDENCE_NEEDS_MAX];
-	const char *names[EVIDENCE_NEEDS_MAX];
-	struct fault none;
-	size_t count = 0, found;
+	size_t found;
 
-	if (m->collaterals == NULL ||
-	    !evidence_needs(a, evidence, names, &count, &none))
+	if (m->collaterals == NULL)
 		return;
-	found = collaterals_peek(m->collaterals, names, count, items);
+	found = peek(m, evidence, a, items);
 	for (size_t i = 0; i < found; i++)
 		if (json_object_get(into, items[i].name) == NULL)
 			json_object_set_new(

@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "attestation/eip191.h"
+#include "attestation/gpu_evidence.h"
 #include "attestation/rim_kept.h"
 #include "attestation/test_roots.h"
 #include "base/clock.h"
@@ -227,7 +228,7 @@ judge(struct hearing *h)
 	struct verdict *v = &h->verdict;
 	const json_t *evidence = h->statement->evidence;
 	struct fault f = {0};
-	size_t count = 0;
+	size_t count = 0, first;
 
 	proof_need(h->proof, NULL, 0);
 	if (!verdict_check_fault(v, read_signing_key(h, &f),
@@ -238,9 +239,13 @@ judge(struct hearing *h)
 		count = 0;
 	collateral.count =
 	    collaterals_find(h->all->collaterals, names, count, items);
+	use_kept(h, &collateral);
+	first = count;
+	gpu_manifest_needs(h->arena, &collateral, names, &count);
+	collateral.count += collaterals_find(h->all->collaterals, names + first,
+	    count - first, items + collateral.count);
 	proof_need(h->proof, names, count);
 	h->proof->at_hand = at_hand(h->all, names, count);
-	use_kept(h, &collateral);
 	h->x.collateral = &collateral;
 	evidence_judge(&h->x, evidence, v);
 	h->x.collateral = NULL;

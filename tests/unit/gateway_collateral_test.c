@@ -82,6 +82,7 @@ test_plans(void **state)
 	plan_is("tdx/tcb/c0ffee000001.processor", 4,
 	    "https://pcs/tdx/certification/v4/tcb?fmspc=c0ffee000001");
 	plan_is("nvidia/crl/l1-root", 1, "https://crl/l1-root.crl");
+	plan_is("nvidia/crl/l1-corim", 1, "https://crl-corim/l1-corim");
 	plan_is("amd/crl/Genoa/vcek", 1, "https://kds/vcek/v1/Genoa/crl");
 	plan_is(
 	    "amd/chain/Milan/vlek", 1, "https://kds/vlek/v1/Milan/cert_chain");
@@ -112,6 +113,7 @@ test_plans(void **state)
 	no_plan(&urls, "nvidia/crl/a/b");
 	no_plan(&urls, "tdx/tcb/c0ffee000001.platform");
 	no_plan(&none, "nvidia/crl/l1-root");
+	no_plan(&none, "nvidia/crl/l1-corim");
 	no_plan(&none, "tdx/tcb/c0ffee000001");
 	no_plan(&none, "nras/jwks");
 }
