@@ -314,13 +314,44 @@ need(const char *name, const char **out, size_t *count)
 		out[(*count)++] = name;
 }
 
+static void
+product_needs(struct arena *a, enum snp_product product, enum snp_key_kind kind,
+    bool has_chain, const char **out, size_t *count)
+{
+	const char *name = snp_product_name(product);
+
+	if (!has_chain)
+		need(arena_printf(a, "amd/chain/%s/%s", name, kind_name(kind)),
+		    out, count);
+	need(arena_printf(a, "amd/crl/%s/%s", name, kind_name(kind)), out,
+	    count);
+}
+
+/* Of a report without certificates. Only the chip's tells the product where
+ * there is no CPUID; Turin's reports have one. */
+static void
+bare_needs(struct arena *a, const struct snp_report *r, const char **out,
+    size_t *count)
+{
+	bool turin = r->has_cpuid && r->family == 0x1a;
+	bool genoa = !r->has_cpuid || (!turin && r->model >= 0x10);
+
+	need(vcek_name(a, r), out, count);
+	if (turin)
+		product_needs(a, SNP_TURIN, SNP_VCEK, false, out, count);
+	if (!r->has_cpuid || (!turin && !genoa))
+		product_needs(a, SNP_MILAN, SNP_VCEK, false, out, count);
+	if (genoa)
+		product_needs(a, SNP_GENOA, SNP_VCEK, false, out, count);
+}
+
 static bool
 snp_needs(struct arena *a, const json_t *item, const char **out, size_t *count,
     struct fault *f)
 {
 	struct bytes certs[CERTIFICATES_MAX], report;
-	enum snp_product product = SNP_MILAN;
-	enum snp_key_kind kind = SNP_VCEK;
+	enum snp_product product;
+	enum snp_key_kind kind;
 	struct snp_report r;
 	size_t n;
 
@@ -328,22 +359,13 @@ snp_needs(struct arena *a, const json_t *item, const char **out, size_t *count,
 	    !snp_report_read(report, &r, f) ||
 	    !read_certificates(a, item, certs, &n, f))
 		return false;
-	if (n > 0 && !snp_leaf_peek(certs[0], &kind, &product, f))
-		return false;
 	if (n == 0) {
-		need(vcek_name(a, &r), out, count);
-		if (r.has_cpuid && r.family == 0x1a)
-			product = SNP_TURIN;
-		else if (r.has_cpuid && r.model >= 0x10)
-			product = SNP_GENOA;
+		bare_needs(a, &r, out, count);
+		return true;
 	}
-	if (n < 3)
-		need(arena_printf(a, "amd/chain/%s/%s",
-			 snp_product_name(product), kind_name(kind)),
-		    out, count);
-	need(arena_printf(a, "amd/crl/%s/%s", snp_product_name(product),
-		 kind_name(kind)),
-	    out, count);
+	if (!snp_leaf_peek(certs[0], &kind, &product, f))
+		return false;
+	product_needs(a, product, kind, n >= 3, out, count);
 	return true;
 }
 

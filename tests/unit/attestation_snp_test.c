@@ -12,7 +12,9 @@
 
 #include <openssl/rsa.h>
 
+#include "attestation/evidence.h"
 #include "attestation/snp.h"
+#include "base/codec.h"
 #include "tests/unit/attestation_forge.h"
 
 /* Keys take long to make: once for all tests. */
@@ -613,6 +615,50 @@ test_turin_layout(void **state)
 	assert_false(snp_tcb_reaches(turin, snp_tcb_of(raw, SNP_TURIN)));
 }
 
+/* Without CPUID a report does not say its product: what is named must do for
+ * whichever the chip's certificate turns out to be of. */
+static void
+test_needs_of_old_reports(void **state)
+{
+	struct maker *m = *state;
+	const struct forged upper[] = {m->ask, m->ark};
+	struct text chain = forged_pem(m->a, upper, 2);
+	struct collateral_item all[EVIDENCE_NEEDS_MAX];
+	struct collateral c = {.items = all};
+	struct examination x = {.policy = &m->policy,
+	    .anchors = m->anchors,
+	    .collateral = &c,
+	    .now_ms = FORGE_NOW_MS};
+	const char *names[EVIDENCE_NEEDS_MAX];
+	char text[BASE64_SIZE(SNP_REPORT_SIZE)];
+	struct verdict v;
+	struct fault f;
+	json_t *item;
+
+	m->report[AT_VERSION] = 2;
+	memset(m->report + AT_CPUID, 0, 3);
+	sign_report(m);
+	base64_encode(bytes_of(m->report, sizeof(m->report)), text);
+	item = json_pack("{s:s, s:s}", "kind", "snp", "report", text);
+	assert_true(cpu_needs(m->a, item, names, &c.count, &f));
+	assert_int_equal(c.count, 5);
+	for (size_t i = 0; i < c.count; i++) {
+		struct bytes body = bytes_of("", 0);
+
+		if (strncmp(names[i], "amd/vcek/", 9) == 0)
+			body = forged_der(m->a, m->leaf.x509);
+		else if (strcmp(names[i], "amd/chain/Genoa/vcek") == 0)
+			body = bytes_of(chain.at, chain.len);
+		else if (strcmp(names[i], "amd/crl/Genoa/vcek") == 0)
+			body = m->crl;
+		all[i] = (struct collateral_item){names[i], body, FORGE_NOW_MS};
+	}
+	verdict_init(&v, m->a, FORGE_NOW_MS);
+	if (!snp_verifier.verify(&x, item, &v))
+		fail_msg("%s: %s", v.failed, v.why);
+	json_decref(item);
+}
+
 int
 main(void)
 {
@@ -634,6 +680,7 @@ main(void)
 	    T(test_guest),
 	    T(test_pins),
 	    T(test_turin_layout),
+	    T(test_needs_of_old_reports),
 	};
 
 	return cmocka_run_group_tests(tests, make_roots, free_roots);
