@@ -47,7 +47,7 @@ CREATE TABLE assay.attestation_verdict (
 );
 CREATE INDEX attestation_verdict_place ON assay.attestation_verdict (did, slot, judged_at DESC);
 CREATE INDEX attestation_verdict_judged ON assay.attestation_verdict (judged_at);
-COMMENT ON TABLE assay.attestation_verdict IS 'Each verdict on a provider''s evidence with the evidence itself, so that a third party can judge it again (assay verify); kept for 30 days (assay.retained).';
+COMMENT ON TABLE assay.attestation_verdict IS 'Each verdict on a provider''s evidence with the evidence itself, so that a third party can judge it again (assay verify); kept for 90 days (assay.retained).';
 COMMENT ON COLUMN assay.attestation_verdict.id IS 'UUID version 7.';
 COMMENT ON COLUMN assay.attestation_verdict.did IS 'Whose evidence.';
 COMMENT ON COLUMN assay.attestation_verdict.slot IS 'The tunnel''s slot: each tunnel brings evidence of its own.';
@@ -159,7 +159,7 @@ CREATE TABLE assay.retained (
 COMMENT ON TABLE assay.retained IS 'For how long evidence and what goes with it is kept (other tables: assay.partitioned).';
 COMMENT ON COLUMN assay.retained.name IS 'Table in schema assay.';
 COMMENT ON COLUMN assay.retained.keep_days IS 'Retention in days; change it here. A collateral_version stays beyond it while a kept verdict needs it.';
-INSERT INTO assay.retained VALUES ('attestation_verdict', 30), ('collateral_version', 90),
+INSERT INTO assay.retained VALUES ('attestation_verdict', 90), ('collateral_version', 90),
   ('exchange_signature', 90);
 
 -- A verdict is repeated with the version that had come last by then; so one
@@ -178,6 +178,7 @@ BEGIN
   DELETE FROM assay.attestation_verdict WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM assay.attestation_verdict WHERE judged_at < now()
       - (SELECT keep_days FROM assay.retained WHERE name = 'attestation_verdict') * interval '1 day'
+       AND renew_by < now()
      ORDER BY judged_at LIMIT most));
   GET DIAGNOSTICS rows = ROW_COUNT;
   gone := gone + rows;
