@@ -7,6 +7,7 @@
 #include "gateway/collateral_genuine.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "attestation/eat.h"
 #include "attestation/evidence.h"
@@ -65,6 +66,21 @@ refused_by(const struct verdict *v, struct fault *f)
 	return GENUINE_NO;
 }
 
+/* "<fmspc>" or "<fmspc>.processor" */
+static bool
+is_of_platform(const struct tdx_subject *s, const char *rest, struct fault *f)
+{
+	char hex[HEX_SIZE(6)];
+	size_t len = 2 * sizeof(s->fmspc);
+
+	hex_encode(bytes_of(s->fmspc, sizeof(s->fmspc)), hex);
+	return (strncmp(rest, hex, len) == 0 &&
+		   strcmp(rest + len, s->is_processor ? ".processor" : "") ==
+		       0) ||
+	       fault_set(f, FAULT_CONFLICT, "of platform %s and Intel's %s CA",
+		   hex, s->is_processor ? "Processor" : "Platform");
+}
+
 static enum genuine
 judge_tdx(struct judging *j)
 {
@@ -75,9 +91,10 @@ judge_tdx(struct judging *j)
 	verdict_init(&v, j->a, j->now_ms);
 	if (!tdx_source_of_bundle(j->a, text_of_body(j), &s, j->f))
 		return GENUINE_NO;
-	return tdx_collateral_is_genuine(&s, j->by->anchors, &v, &subject)
-		   ? GENUINE_YES
-		   : refused_by(&v, j->f);
+	if (!tdx_collateral_is_genuine(&s, j->by->anchors, &v, &subject))
+		return refused_by(&v, j->f);
+	return is_of_platform(&subject, j->rest, j->f) ? GENUINE_YES
+						       : GENUINE_NO;
 }
 
 /* --------------------------------------------------------------------- AMD */
@@ -196,7 +213,21 @@ judge_amd_chain(struct judging *j)
 	return GENUINE_YES;
 }
 
-/* "<hwid>/<tcb>": of that chip. */
+static bool
+is_tcb(const struct snp_key *k, const char *hex)
+{
+	struct snp_tcb named;
+	uint8_t raw[8];
+	size_t len;
+
+	if (!hex_decode(text_of(hex), raw, sizeof(raw), &len) ||
+	    len != sizeof(raw))
+		return false;
+	named = snp_tcb_of(raw, k->product);
+	return snp_tcb_reaches(named, k->tcb) && snp_tcb_reaches(k->tcb, named);
+}
+
+/* "<hwid>/<tcb>": of that chip at that version. */
 static bool
 is_of_chip(const struct snp_key *k, const char *rest, struct fault *f)
 {
@@ -204,8 +235,12 @@ is_of_chip(const struct snp_key *k, const char *rest, struct fault *f)
 	size_t len = 2 * k->hwid_len;
 
 	hex_encode(bytes_of(k->hwid, k->hwid_len), hex);
-	return (len > 0 && strncmp(rest, hex, len) == 0 && rest[len] == '/') ||
-	       fault_set(f, FAULT_CONFLICT, "the certificate of another chip");
+	if (len == 0 || strncmp(rest, hex, len) != 0 || rest[len] != '/')
+		return fault_set(
+		    f, FAULT_CONFLICT, "the certificate of another chip");
+	return is_tcb(k, rest + len + 1) ||
+	       fault_set(f, FAULT_CONFLICT,
+		   "the chip's certificate of another version");
 }
 
 static enum genuine
@@ -246,6 +281,32 @@ is_issuer_of(X509 *certificate, struct bytes body)
 	return is;
 }
 
+/* "NVIDIA GH100 Identity" for "l2-gh100". Under which name the list of a
+ * sibling is published ("GB102") nobody has said. */
+static enum genuine
+judge_chip(X509 *issuer, const char *list, struct fault *f)
+{
+	const char *chip = strncmp(list, "l2-", 3) == 0 ? list + 3 : "";
+	size_t len = strlen(chip), family = 2;
+	enum genuine out = GENUINE_NO;
+	char name[128];
+
+	if (!certificate_common_name(issuer, name, sizeof(name)))
+		name[0] = '\0';
+	for (const char *word = name; len > family && *word != '\0';) {
+		size_t n = strcspn(word, " ");
+
+		if (n == len && strncasecmp(word, chip, len) == 0)
+			return GENUINE_YES;
+		if (n > family && strncasecmp(word, chip, family) == 0)
+			out = GENUINE_UNKNOWN;
+		word += n + strspn(word + n, " ");
+	}
+	if (out == GENUINE_NO)
+		fault_set(f, FAULT_CONFLICT, "the list of %.80s", name);
+	return out;
+}
+
 /* The root's list by the root; others by those right below it. A name that two
  * of them bear is no reason to refuse while one of them holds. */
 static enum genuine
@@ -262,7 +323,7 @@ judge_nvidia_list(struct judging *j)
 		if (one == NULL || !is_issuer_of(one, j->body))
 			continue;
 		if (list_is_by(j->body, one, j->f))
-			return GENUINE_YES;
+			return judge_chip(one, j->rest, j->f);
 		out = GENUINE_NO;
 	}
 	return out;
@@ -302,6 +363,66 @@ manifest_of(struct judging *j, struct bytes *xml)
 	return ok;
 }
 
+static bool
+is_without_dots(const char *plain, const char *dotted)
+{
+	for (; *dotted != '\0'; dotted++)
+		if (*dotted != '.' && strncasecmp(plain++, dotted, 1) != 0)
+			return false;
+	return *plain == '\0';
+}
+
+/* What stands in the manifest of what its name says, which for firmware is
+ * the version: of which board, only the name knows. */
+static bool
+is_named(const struct rim *rim, const char *edition, bool driver,
+    const char *version)
+{
+	return strcmp(rim->edition, edition) == 0 &&
+	       (driver ? strcasecmp(rim->version, version) == 0
+		       : is_without_dots(version, rim->version));
+}
+
+static bool
+is_product(const struct rim *rim, const char *from, const char *to)
+{
+	size_t len = (size_t)(to - from);
+
+	return strlen(rim->product) == len &&
+	       strncasecmp(rim->product, from, len) == 0;
+}
+
+/* "<kind>…_<version>". A driver of Blackwell is named by the chip that the
+ * report tells, and its manifest may bear that of the certificate. */
+static enum genuine
+judge_id(const struct rim *rim, const char *id, struct fault *f)
+{
+	static const struct {
+		const char *prefix, *edition;
+		bool driver;
+		enum genuine of_another_chip;
+	} all[] = {{"NV_GPU_DRIVER_", "GPU", true, GENUINE_NO},
+	    {"NV_GPU_CC_DRIVER_", "GPU", true, GENUINE_UNKNOWN},
+	    {"NV_GPU_VBIOS_", "GPU", false, GENUINE_YES},
+	    {"NV_SWITCH_BIOS_", "SWITCH", false, GENUINE_YES}};
+	const char *last = strrchr(id, '_');
+	enum genuine out = GENUINE_NO;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		size_t len = strlen(all[i].prefix);
+
+		if (strncmp(id, all[i].prefix, len) != 0 || last < id + len ||
+		    !is_named(rim, all[i].edition, all[i].driver, last + 1))
+			continue;
+		out = is_product(rim, id + len, last) ? GENUINE_YES
+						      : all[i].of_another_chip;
+	}
+	if (out == GENUINE_NO)
+		fault_set(f, FAULT_CONFLICT, "the manifest of %s %s %s",
+		    rim->edition, rim->product, rim->version);
+	return out;
+}
+
 static enum genuine
 judge_manifest(struct judging *j)
 {
@@ -309,9 +430,9 @@ judge_manifest(struct judging *j)
 	struct rim *rim = arena_alloc(j->a, sizeof(*rim));
 	struct bytes xml;
 
-	return genuine_if(
-	    manifest_of(j, &xml) && rim_read(j->a, xml, &rules, rim, j->f),
-	    j->f);
+	if (!manifest_of(j, &xml) || !rim_read(j->a, xml, &rules, rim, j->f))
+		return genuine_if(false, j->f);
+	return judge_id(rim, j->rest, j->f);
 }
 
 /* A set has no signature of its own; each key has its certificate. One that

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a piece of collateral is its maker's own, asked when it comes, so
- * that garbage, a forgery or another issuer's list pushes out nothing that is
- * sound. Against the pinned roots, and where those do not sign it themselves,
- * against issuers that good evidence has shown. Its times are left aside: a
- * verifier looks at them, and at everything else again, at each use.
+ * Whether a piece of collateral is its maker's own and what its name says,
+ * asked when it comes, so that garbage, a forgery, another issuer's list or
+ * another platform's statement pushes out nothing that is sound. Against the
+ * pinned roots, and where those do not sign it themselves, against issuers that
+ * good evidence has shown. Its times are left aside: a verifier looks at them,
+ * and at everything else again, at each use.
  */
 #ifndef GATEWAY_COLLATERAL_GENUINE_H
 #define GATEWAY_COLLATERAL_GENUINE_H

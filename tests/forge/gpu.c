@@ -75,7 +75,7 @@ make(struct farm *f, bool ocsp)
 {
 	static const char *const names[] = {[BROM] = "GH100 A01 GSP BROM",
 	    [PROVISIONER] = "Provisioner",
-	    [IDENTITY] = "Identity",
+	    [IDENTITY] = "GH100 Identity",
 	    [ROOT] = "NVIDIA Device Identity CA"};
 	struct machine *m = &f->m;
 

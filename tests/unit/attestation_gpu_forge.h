@@ -57,7 +57,7 @@ machine_make(void **state)
 {
 	static const char *const names[] = {[BROM] = "GH100 A01 GSP BROM",
 	    [PROVISIONER] = "Provisioner",
-	    [IDENTITY] = "Identity",
+	    [IDENTITY] = "GH100 Identity",
 	    [ROOT] = "Device Identity CA"};
 	struct machine *m = mem_new(sizeof(*m));
 

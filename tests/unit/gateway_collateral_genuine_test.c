@@ -188,6 +188,12 @@ keys_of_amd(void **state)
 	is(s, "amd/chain/Genoa/vcek", good, GENUINE_YES);
 	is(s, name, leaf, GENUINE_YES);
 	is(s, "amd/vcek/00/00", leaf, GENUINE_NO);
+	/* Of this chip, at other versions than its own. */
+	is(s, arena_printf(s->m->a, "amd/vcek/5a%0126d/0809000000000909", 0),
+	    leaf, GENUINE_NO);
+	is(s, arena_printf(s->m->a, "amd/vcek/5a%0126d/09090000000009ff", 0),
+	    leaf, GENUINE_NO);
+	is(s, arena_printf(s->m->a, "amd/vcek/5a%0126d/", 0), leaf, GENUINE_NO);
 	sign_pss(s->vcek.x509, s->ark.key);
 	is(s, name, forged_der(s->m->a, s->vcek.x509), GENUINE_NO);
 	is(s, name, bytes_of("0", 1), GENUINE_NO);
@@ -226,6 +232,10 @@ lists_of_nvidia(void **state)
 	is(s, "nvidia/crl/l2-gh100", identity, GENUINE_UNKNOWN);
 	seen_by_a_verdict(s);
 	is(s, "nvidia/crl/l2-gh100", identity, GENUINE_YES);
+	/* Of another family; and of a sibling, which may publish there. */
+	is(s, "nvidia/crl/l2-gb100", identity, GENUINE_NO);
+	is(s, "nvidia/crl/l2-", identity, GENUINE_NO);
+	is(s, "nvidia/crl/l2-gh200", identity, GENUINE_UNKNOWN);
 	is(s, "nvidia/crl/l2-gh100", root, GENUINE_UNKNOWN);
 	/* That an issuer is revoked takes nothing from its own list. */
 	is(s, "nvidia/crl/l1-root",
@@ -235,7 +245,7 @@ lists_of_nvidia(void **state)
 	is(s, "nvidia/crl/l2-gh100", identity, GENUINE_YES);
 	forge(&same_name, NULL,
 	    &(struct forge_wish){
-		.name = "Identity", .curve = "P-384", .ca = true});
+		.name = "GH100 Identity", .curve = "P-384", .ca = true});
 	is(s, "nvidia/crl/l2-gh100", list_by(s, &same_name), GENUINE_NO);
 	forged_free(&same_name);
 	is(s, "nvidia/crl/l2-gh100", bytes_of("404", 3), GENUINE_UNKNOWN);
@@ -277,6 +287,22 @@ manifests(void **state)
 	struct scene *s = *state;
 	struct machine *m = s->m;
 	struct rim_rules begun = {m->anchors, NULL, FORGE_NOW_MS};
+	/* Its version stands for driver and firmware alike. */
+	static const struct {
+		const char *id;
+		enum genuine wanted;
+	} other[] = {{"GPU_DRIVER_GH100_550.2", GENUINE_NO},
+	    {"GPU_DRIVER_GH100_5501", GENUINE_NO},
+	    {"GPU_DRIVER_GB100_550.1", GENUINE_NO},
+	    {"GPU_DRIVER_550.1", GENUINE_NO},
+	    {"GPU_CC_DRIVER_GH100_550.1", GENUINE_YES},
+	    {"GPU_CC_DRIVER_GB100_550.1", GENUINE_UNKNOWN},
+	    {"GPU_CC_DRIVER_GB100_550.2", GENUINE_NO},
+	    {"GPU_VBIOS_1010_0200_882_5501", GENUINE_YES},
+	    {"GPU_VBIOS_1010_0200_882_550", GENUINE_NO},
+	    {"GPU_VBIOS_1010_0200_882_55011", GENUINE_NO},
+	    {"SWITCH_BIOS_5612_0002_890_5501", GENUINE_NO},
+	    {"GPU_5501", GENUINE_NO}, {"X", GENUINE_NO}};
 	const char *name = "nvidia/rim/NV_GPU_DRIVER_GH100_550.1";
 	struct bytes xml;
 	struct rim rim;
@@ -287,6 +313,9 @@ manifests(void **state)
 	assert_false(rim_read(m->a, bytes_of("<a/>", 4), &begun, &rim, &f));
 	xml = manifest(m, resource(m, 3, "True", 4), "", NULL, NULL);
 	is(s, name, xml, GENUINE_YES);
+	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++)
+		is(s, arena_printf(m->a, "nvidia/rim/NV_%s", other[i].id), xml,
+		    other[i].wanted);
 	text = arena_alloc(m->a, BASE64_SIZE(xml.len));
 	base64_encode(xml, text);
 	text = arena_printf(m->a, "{\"rim\":\"%s\"}", text);

@@ -210,6 +210,40 @@ news_of_a_revocation(void **state)
 	assert_int_equal(judged(s, bundle(s), GENUINE_NO), FAULT_INVALID);
 }
 
+static void
+judged_as(struct scene *s, const char *name, enum genuine wanted)
+{
+	struct fault f = {0};
+
+	assert_int_equal(
+	    kept_judge(s->k, name, bundle(s), FORGE_NOW_MS, &f), wanted);
+	assert_int_equal(
+	    f.kind, wanted == GENUINE_NO ? FAULT_CONFLICT : FAULT_NONE);
+}
+
+/* Sound, but of another kind of platform than its name says: it would keep
+ * the right one out. */
+static void
+of_the_platform_that_is_named(void **state)
+{
+	struct scene *s = *state;
+
+	judged_as(s, NAME, GENUINE_YES);
+	judged_as(s, "tdx/tcb/c0ffee000002", GENUINE_NO);
+	judged_as(s, NAME "0", GENUINE_NO);
+	judged_as(s, "tdx/tcb/", GENUINE_NO);
+	judged_as(s, NAME ".processor", GENUINE_NO);
+	forged_free(&s->t.ca);
+	forge(&s->t.ca, &s->t.root,
+	    &(struct forge_wish){.name = "Intel SGX PCK Processor CA",
+		.curve = "P-256",
+		.ca = true,
+		.serial = 13});
+	s->t.pck_crl = bytes_of(NULL, 0);
+	judged_as(s, NAME ".processor", GENUINE_YES);
+	judged_as(s, NAME, GENUINE_NO);
+}
+
 int
 main(void)
 {
@@ -222,6 +256,7 @@ main(void)
 	    T(few_at_a_time),
 	    T(judged_when_it_comes),
 	    T(news_of_a_revocation),
+	    T(of_the_platform_that_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
