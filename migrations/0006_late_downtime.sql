@@ -14,6 +14,26 @@ LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION assay.excused_time(date) IS 'How much of a UTC day was downtime; what several rows say of the same minutes counts once.';
 
+-- The two times are Unix milliseconds, and only immutable functions make times
+-- of them: so a statement reads the partitions of these days alone.
+CREATE FUNCTION assay.audits_failed(since bigint, until bigint)
+RETURNS TABLE (did text, task text, canonical text, at timestamptz)
+LANGUAGE sql STABLE AS $$
+  SELECT a.did, a.task, a.canonical, a.at
+    FROM (SELECT r.did, r.task, r.canonical, r.at, r.kind,
+                 lag(r.at) OVER (PARTITION BY r.did, r.task, r.canonical, r.kind ORDER BY r.at) AS before
+            FROM assay.audit_result r
+           WHERE NOT r.agrees AND r.at >= to_timestamp((since - 86400000) / 1000.0)
+             AND r.at < to_timestamp(until / 1000.0)) a
+   WHERE a.at >= to_timestamp(since / 1000.0)
+     AND (a.kind = 'fingerprint' OR a.before > a.at - interval '24 hours')
+$$;
+COMMENT ON FUNCTION assay.audits_failed(bigint, bigint) IS 'The audits that failed from one time until before another: each fingerprint that no longer matched, and each canary that disagreed within 24 hours of another before it.';
+
+CREATE FUNCTION assay.day_ms(day date) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (day - date '1970-01-01') * 86400000::bigint $$;
+COMMENT ON FUNCTION assay.day_ms(date) IS 'When a UTC day begins, in Unix milliseconds.';
+
 -- What a run is made of is in score_day, what ended it at once in tier_change
 -- and audit_result. A run of n days is the last n that were not excused.
 CREATE FUNCTION assay.excuse_late(late date, silver double precision, gold double precision) RETURNS void
@@ -29,22 +49,18 @@ BEGIN
   WITH was AS (
     UPDATE assay.score_day d SET excused = true WHERE d.day = at_day AND NOT d.excused
     RETURNING d.did, d.task, d.canonical, d.score),
-  -- The newest close that a fall from a tier, or a failed audit, came after.
+  -- The newest day that did not count whatever it closed at: one on which an
+  -- audit failed, or the last one closed when a score fell.
   falls AS (
-    SELECT did, task, canonical, changed_at AS at, tier < 'silver' AS of_silver
-      FROM assay.tier_change WHERE tier < was AND changed_at >= first
+    SELECT did, task, canonical, tier < 'silver' AS of_silver,
+           (SELECT max(c.day) FROM assay.day_close c WHERE c.closed_at <= changed_at) AS day
+      FROM assay.tier_change WHERE tier < was AND reason <> 'audit_failed' AND changed_at >= first
     UNION ALL
-    SELECT did, task, canonical, a.at + interval '24 hours', true
-      FROM assay.audit_result a WHERE NOT agrees AND a.at >= first - interval '1 day'
-       AND (kind = 'fingerprint' OR EXISTS (
-         SELECT FROM assay.audit_result b WHERE b.did = a.did AND b.task = a.task AND b.canonical = a.canonical
-            AND NOT b.agrees AND b.kind = 'canary' AND b.at < a.at AND b.at > a.at - interval '24 hours'))),
+    SELECT did, task, canonical, true, assay.utc_day(at)
+      FROM assay.audits_failed(assay.day_ms(late - 14), assay.day_ms(late + 400))),
   fell AS (
-    SELECT did, task, canonical,
-           (SELECT max(c.day) FROM assay.day_close c WHERE c.closed_at <= silver_at) AS silver_fell,
-           (SELECT max(c.day) FROM assay.day_close c WHERE c.closed_at <= gold_at) AS gold_fell
-      FROM (SELECT did, task, canonical, max(at) FILTER (WHERE of_silver) AS silver_at, max(at) AS gold_at
-              FROM falls GROUP BY 1, 2, 3) x),
+    SELECT did, task, canonical, max(day) FILTER (WHERE of_silver) AS silver_fell, max(day) AS gold_fell
+      FROM falls GROUP BY 1, 2, 3),
   -- Before the day: the newest that broke each run. After it: how many counted.
   seen AS (
     SELECT w.did, w.task, w.canonical, w.score, f.silver_fell, f.gold_fell,
@@ -80,4 +96,5 @@ END $$;
 COMMENT ON FUNCTION assay.excuse_late(date, double precision, double precision) IS 'Takes a closed day back as excused: it neither counts in runs nor ends them. The two lines are silver''s and gold''s.';
 
 REVOKE ALL ON FUNCTION assay.excuse_late(date, double precision, double precision) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION assay.excused_time(date), assay.excuse_late(date, double precision, double precision) TO assay_reputation;
+GRANT EXECUTE ON FUNCTION assay.excused_time(date), assay.audits_failed(bigint, bigint), assay.day_ms(date),
+  assay.excuse_late(date, double precision, double precision) TO assay_reputation;

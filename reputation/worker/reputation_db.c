@@ -12,18 +12,14 @@
 #define OF(x, y) x ".did = " y ".did AND " x ".task = " y ".task" \
 	" AND " x ".canonical = " y ".canonical"
 /* Found by LATERAL and key, never by a join over all that there are.
- * A row for each pair of `p`: its state, whether an audit has failed, and its
+ * A row for each pair of `p`: its state, whether an audit failed then, and its
  * evidence as numbers in one text, in the order of the enum in scorer.c. Of
  * pairs with many voices a batch has fewer: memory is bounded by bytes. Times
  * are of immutable functions alone, so that a plan has no partition too many.
  */
-#define EVIDENCE \
-	" failed AS MATERIALIZED (SELECT " PAIR " FROM assay.audit_result" \
-	"  WHERE NOT agrees" \
-	"  AND at < " TIME("($3::bigint + 120000)") \
-	"  AND at > " TIME("($3::bigint - 86400000)") \
-	"  GROUP BY 1, 2, 3 HAVING count(*) FILTER (WHERE kind = 'canary') > 1" \
-	"  OR count(*) FILTER (WHERE kind = 'fingerprint') > 0)," \
+#define EVIDENCE(since, until) \
+	" failed AS MATERIALIZED (SELECT DISTINCT " PAIR \
+	"  FROM assay.audits_failed(" since ", " until "))," \
 	" e AS (SELECT p.did, p.task, p.canonical, p.pair," \
 	" coalesce(s.tier, 'bronze') AS tier, coalesce(s.silver_days, 0)," \
 	" coalesce(s.gold_days, 0), s.closed_day - date '1970-01-01'," \
@@ -43,6 +39,11 @@
 	"  || ' ' || bad || ' ' || coalesce(weight, -1), ' ') AS numbers" \
 	"  FROM assay.verdict_evidence x WHERE x.pair = p.pair) v ON true)" \
 	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
+/* A tier falls when an audit fails; a day closes by the audits of that day, be
+ * it closed days later. The clock of gateways may be ahead of ours. */
+#define LATELY EVIDENCE("$3::bigint - 86400000", "$3::bigint + 120000")
+#define OF_THE_DAY \
+	EVIDENCE("assay.day_ms($1::date)", "assay.day_ms($1::date + 1)")
 
 const struct pg_statement reputation_statements[] = {
 [DB_CLOCK] = {"clock",
@@ -123,13 +124,13 @@ const struct pg_statement reputation_statements[] = {
 	" WHERE pair > $4::integer ORDER BY pair LIMIT $2::bigint),"
 	" p AS MATERIALIZED (SELECT d.pair, x.* FROM d, LATERAL (SELECT " PAIR " FROM assay.pair"
 	"  WHERE id = d.pair LIMIT 1) x), "
-	WEIGHT "," EVIDENCE, 4},
+	WEIGHT "," LATELY, 4},
 [DB_UNCLOSED] = {"unclosed",
 	"WITH s AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
 	" WHERE closed_day IS NULL OR closed_day < $1::date"
 	" ORDER BY closed_day NULLS FIRST LIMIT $2::bigint),"
 	" p AS MATERIALIZED (SELECT (SELECT id FROM assay.pair x WHERE "
-	OF("x", "s") ") AS pair, " PAIR " FROM s), " WEIGHT "," EVIDENCE, 3},
+	OF("x", "s") ") AS pair, " PAIR " FROM s), " WEIGHT "," OF_THE_DAY, 2},
 /* $12 is the day where these are its closings, else null. */
 [DB_WRITE] = {"write",
 	"WITH t AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[],"

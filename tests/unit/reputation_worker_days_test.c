@@ -147,6 +147,82 @@ a_failed_audit_waits_for_no_close(void **state)
 	arena_free(&a);
 }
 
+/* The tier, both runs and why the tier last changed. */
+static const char standing_now[] =
+    "SELECT tier || ' ' || silver_days || ' ' || gold_days || ' ' ||"
+    " coalesce((SELECT reason || to_char(changed_at AT TIME ZONE 'UTC',"
+    "  ' DD') FROM assay.tier_change ORDER BY changed_at DESC LIMIT 1), '-')"
+    " FROM assay.score WHERE did = 'did:assay:z1'";
+
+/* Gold by its runs, and good on every day of these, whatever an audit says. */
+#define GOLD(first, last)                                                      \
+	"INSERT INTO assay.score (did, task, canonical, tier, silver_days,"    \
+	" gold_days, closed_day) VALUES ('did:assay:z1', 'chat', 'test:m',"    \
+	" 'gold', 20, 20, date '" first "' - 1);"                              \
+	"INSERT INTO assay.day_close VALUES (date '" first "' - 1,"            \
+	" '" first "T00:01Z', false);"                                         \
+	"INSERT INTO assay.outcome_new SELECT day, assay.pair_of("             \
+	"'did:assay:z1', 'chat', 'test:m'), 1000, 0, 0, 0, 0, b FROM"          \
+	" generate_series(timestamptz '" first "T10:00Z', '" last "T10:00Z',"  \
+	"  interval '1 day') day, generate_series(0, 20) b;"                   \
+	"INSERT INTO assay.audit_result SELECT 'did:assay:z1', 'chat',"        \
+	" 'test:m', '" first "T00:00Z', 'canary', true, ''"                    \
+	" FROM generate_series(1, 99);"
+
+/* It breaks the day that it was on, and none after. */
+static void
+a_failed_audit_is_seen_by_a_worker_that_was_away(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("away", "fresh", super);
+	assert_true(migrated_run(super,
+	    GOLD("2026-11-10", "2026-11-12") "INSERT INTO assay.audit_result"
+					     " VALUES ('did:assay:z1', 'chat', "
+					     "'test:m', '2026-11-10T10:00Z',"
+					     " 'fingerprint', false, 'x')"));
+	tick(NOON, 100);
+	assert_string_equal(migrated_value(super, standing_now, a),
+	    "bronze 1 1 audit_failed 12");
+	move_back();
+	arena_free(&a);
+}
+
+/* Where both are of one day, of two, and more than a day apart. */
+static void
+two_canaries_fail_the_day_of_the_second(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("pair1", "fresh", super);
+	assert_true(migrated_run(
+	    super, GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T10:00Z",
+		       "false") CANARY("2026-11-08T22:00Z", "false")));
+	tick(NOON, 100);
+	assert_string_equal(migrated_value(super, standing_now, a),
+	    "bronze 3 3 audit_failed 12");
+	move_to("pair2", "fresh", super);
+	assert_true(migrated_run(
+	    super, GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T23:00Z",
+		       "false") CANARY("2026-11-09T22:00Z", "false")));
+	tick(NOON, 100);
+	assert_string_equal(migrated_value(super, standing_now, a),
+	    "bronze 2 2 audit_failed 12");
+	move_to("pair3", "fresh", super);
+	assert_true(migrated_run(
+	    super, GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T22:00Z",
+		       "false") CANARY("2026-11-09T23:00Z", "false")));
+	tick(NOON, 100);
+	assert_string_equal(
+	    migrated_value(super, standing_now, a), "gold 24 24 -");
+	move_back();
+	arena_free(&a);
+}
+
 /* Closes the day of these rows, and says whether it was excused. */
 static const char *
 excused(const char *database, const char *rows, struct arena *a)
@@ -317,6 +393,8 @@ main(void)
 	    cmocka_unit_test(the_first_day_may_have_audits_alone),
 	    cmocka_unit_test(an_audit_shows_at_the_close_of_its_day),
 	    cmocka_unit_test(a_failed_audit_waits_for_no_close),
+	    cmocka_unit_test(a_failed_audit_is_seen_by_a_worker_that_was_away),
+	    cmocka_unit_test(two_canaries_fail_the_day_of_the_second),
 	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
 	    cmocka_unit_test(
 		downtime_noted_late_counts_as_if_it_had_been_known),
