@@ -307,7 +307,7 @@ judge_chip(X509 *issuer, const char *list, struct fault *f)
 	return out;
 }
 
-/* The root's list by the root; others by those right below it. A name that two
+/* A root's list by the root; others by those right below it. A name that two
  * of them bear is no reason to refuse while one of them holds. */
 static enum genuine
 judge_nvidia_list(struct judging *j)
@@ -317,6 +317,8 @@ judge_nvidia_list(struct judging *j)
 
 	if (strcmp(j->rest, "l1-root") == 0)
 		return judge_list_by(j, ANCHOR_NVIDIA_DEVICE);
+	if (strcmp(j->rest, "l1-corim") == 0)
+		return judge_list_by(j, ANCHOR_NVIDIA_RIM);
 	for (size_t i = 0; i < NVIDIA_IDENTITIES_MAX; i++) {
 		X509 *one = seen->identities[i];
 
@@ -329,22 +331,32 @@ judge_nvidia_list(struct judging *j)
 	return out;
 }
 
+/* By that one of them whose name stands in the answer's; else unknown. */
 static enum genuine
-judge_answer(struct judging *j)
+judge_answer_by(struct judging *j, X509 *const *issuers, size_t count)
 {
-	const struct nvidia_kept *seen = j->by->nvidia;
-
-	for (size_t i = 0; i < NVIDIA_ASKED_MAX; i++) {
-		X509 *one = seen->asked[i];
+	for (size_t i = 0; i < count; i++) {
 		bool holds;
 
-		if (one == NULL)
+		if (issuers[i] == NULL)
 			continue;
-		holds = ocsp_is_genuine(j->body, j->name, one, j->now_ms, j->f);
+		holds = ocsp_is_genuine(
+		    j->body, j->name, issuers[i], j->now_ms, j->f);
 		if (holds || j->f->kind != FAULT_NOT_FOUND)
 			return genuine_if(holds, j->f);
 	}
 	return GENUINE_UNKNOWN;
+}
+
+static enum genuine
+judge_answer(struct judging *j)
+{
+	const struct nvidia_kept *seen = j->by->nvidia;
+	enum genuine out = judge_answer_by(j, seen->asked, NVIDIA_ASKED_MAX);
+
+	return out != GENUINE_UNKNOWN
+		   ? out
+		   : judge_answer_by(j, seen->signers, NVIDIA_SIGNERS_MAX);
 }
 
 /* The service's JSON, or the manifest itself. */

@@ -228,6 +228,9 @@ lists_of_nvidia(void **state)
 	is(s, "nvidia/crl/l1-root", root, GENUINE_YES);
 	is(s, "nvidia/crl/l1-root", list_by(s, &s->stranger), GENUINE_NO);
 	is(s, "nvidia/crl/l1-root", identity, GENUINE_NO);
+	is(s, "nvidia/crl/l1-corim", root, GENUINE_NO);
+	is(s, "nvidia/crl/l1-corim", list_by(s, &s->m->rim[1]), GENUINE_YES);
+	is(s, "nvidia/crl/l1-root", list_by(s, &s->m->rim[1]), GENUINE_NO);
 	/* Nobody has shown who may sign this one, until good evidence has. */
 	is(s, "nvidia/crl/l2-gh100", identity, GENUINE_UNKNOWN);
 	seen_by_a_verdict(s);
@@ -279,6 +282,34 @@ answers_of_nvidia(void **state)
 	a.signer = &s->stranger;
 	is(s, name, forge_answer(s->m->a, &a), GENUINE_NO);
 	is(s, name, bytes_of("0", 1), GENUINE_NO);
+}
+
+/* Their issuers are known by the manifests that they signed. */
+static void
+answers_about_signers(void **state)
+{
+	struct scene *s = *state;
+	struct forged *rim = s->m->rim;
+	struct forge_wish wish = {.name = "RIM signer",
+	    .curve = "P-384",
+	    .serial = 91,
+	    .extension = {{"1.3.6.1.5.5.7.1.1",
+		bytes_of(forge_responder, sizeof(forge_responder))}}};
+	struct forge_answer a = {.subject = &rim[0], .issuer = &rim[1]};
+	struct chain signer;
+	const char *name;
+	struct fault f;
+
+	forged_free(&rim[0]);
+	forge(&rim[0], &rim[1], &wish);
+	name = ocsp_name(s->m->a, rim[0].x509, rim[1].x509);
+	is(s, name, forge_answer(s->m->a, &a), GENUINE_UNKNOWN);
+	assert_true(chain_read_pem(forged_pem(s->m->a, rim, 2), &signer, &f));
+	nvidia_kept_signer(&s->nvidia, &signer);
+	chain_free(&signer);
+	is(s, name, forge_answer(s->m->a, &a), GENUINE_YES);
+	a.signer = &s->stranger;
+	is(s, name, forge_answer(s->m->a, &a), GENUINE_NO);
 }
 
 static void
@@ -384,6 +415,7 @@ main(void)
 	    T(keys_of_amd),
 	    T(lists_of_nvidia),
 	    T(answers_of_nvidia),
+	    T(answers_about_signers),
 	    T(manifests),
 	    T(key_sets),
 	};
