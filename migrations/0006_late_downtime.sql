@@ -43,9 +43,7 @@ DECLARE
   at_day timestamptz := late::timestamp AT TIME ZONE 'UTC';
 BEGIN
   UPDATE assay.day_close c SET excused = true WHERE c.day = late AND NOT c.excused;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
+  -- Of a day whose close was taken over, some pairs may be excused already.
   WITH was AS (
     UPDATE assay.score_day d SET excused = true WHERE d.day = at_day AND NOT d.excused
     RETURNING d.did, d.task, d.canonical, d.score),
@@ -93,7 +91,7 @@ BEGIN
     FROM anew n WHERE s.did = n.did AND s.task = n.task AND s.canonical = n.canonical
      AND (s.silver_days <> n.silver_days OR s.gold_days <> n.gold_days);
 END $$;
-COMMENT ON FUNCTION assay.excuse_late(date, double precision, double precision) IS 'Takes a closed day back as excused: it neither counts in runs nor ends them. The two lines are silver''s and gold''s.';
+COMMENT ON FUNCTION assay.excuse_late(date, double precision, double precision) IS 'Takes a closed day back as excused, for the pairs for which it is not: it neither counts in runs nor ends them. The two lines are silver''s and gold''s.';
 
 REVOKE ALL ON FUNCTION assay.excuse_late(date, double precision, double precision) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION assay.excused_time(date), assay.audits_failed(bigint, bigint), assay.day_ms(date),

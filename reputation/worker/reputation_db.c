@@ -164,12 +164,15 @@ const struct pg_statement reputation_statements[] = {
 	" SELECT count(*) FROM changed", 18},
 [DB_IS_EXCUSED] = {"is_excused",
 	"SELECT assay.excused_time($1::date) >= interval '1 hour'", 1},
-/* Of the days closed before this one, those of which it was said late. */
+/* Of the days closed before this one, those of which it was said late: after
+ * the close, or after a first part of it whose worker fell. */
 [DB_EXCUSE_LATE] = {"excuse_late",
 	"SELECT assay.excuse_late(day, $2::float8, $3::float8) FROM"
-	" (SELECT day FROM assay.day_close WHERE day >= $1::date - 14"
-	" AND day < $1::date AND NOT excused AND assay.excused_time(day)"
-	" >= interval '1 hour' ORDER BY day) x", 3},
+	" (SELECT day FROM assay.day_close c WHERE day >= $1::date - 14"
+	" AND day < $1::date AND assay.excused_time(day) >= interval '1 hour'"
+	" AND (NOT excused OR EXISTS (SELECT FROM assay.score_day d"
+	"  WHERE d.day = " MIDNIGHT("c.day") " AND NOT d.excused))"
+	" ORDER BY day) x", 3},
 /* The two days before too: of them some came late. */
 [DB_NOTE_DOWNTIME] = {"note_downtime",
 	"INSERT INTO assay.platform_downtime SELECT hour,"

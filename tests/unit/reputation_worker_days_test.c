@@ -154,6 +154,10 @@ static const char standing_now[] =
     "  ' DD') FROM assay.tier_change ORDER BY changed_at DESC LIMIT 1), '-')"
     " FROM assay.score WHERE did = 'did:assay:z1'";
 
+static const char runs[] =
+    "SELECT string_agg(right(did, 2) || ' ' || gold_days, ' ' ORDER BY did)"
+    " FROM assay.score";
+
 /* Gold by its runs, and good on every day of these, whatever an audit says. */
 #define GOLD(first, last)                                                      \
 	"INSERT INTO assay.score (did, task, canonical, tier, silver_days,"    \
@@ -316,7 +320,8 @@ static const char twelve[] =
     " 'did:assay:z' || p, '11111111-1111-7111-8111-000000000001', '{}'"
     " FROM generate_series(101, 112) p";
 
-/* A day at scores on both sides of the lines. Some providers fail an audit.
+/* A day at scores on both sides of the lines. Some providers fail an audit, and
+ * some have canaries that disagree, 23 and 25 hours apart by turns.
  * Downtime is noted on its day, or up to nine days late. */
 static const char a_day[] =
     "TRUNCATE assay.outcome_evidence;"
@@ -330,6 +335,10 @@ static const char a_day[] =
     " 'test:m', day + interval '20 hours', 'fingerprint', false, ''"
     " FROM the_day, generate_series(101, 112) p"
     " WHERE p % 3 = 0 AND draw('a' || p || '/' || n) = 0;"
+    "INSERT INTO assay.audit_result SELECT 'did:assay:z' || p, 'chat',"
+    " 'test:m', day + (23 - n % 2) * interval '1 hour', 'canary', false, ''"
+    " FROM the_day, generate_series(101, 112) p"
+    " WHERE p % 3 = 1 AND draw('c' || p || '/' || n) < 4;"
     "INSERT INTO assay.platform_downtime SELECT at, at + interval '1 hour',"
     " 'test' FROM the_day, (SELECT d, timestamptz '2026-11-01T10:00Z'"
     "  + d * interval '1 day' AS at FROM generate_series(0, 30) d) x"
@@ -385,6 +394,89 @@ downtime_noted_late_counts_as_if_it_had_been_known(void **state)
 	arena_free(&a);
 }
 
+/* Canaries of two days, 23 hours apart: what is told late of either day does
+ * not join the runs on both sides of the one that failed. */
+static void
+a_day_taken_back_joins_no_run_over_a_failed_audit(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("joins", "fresh", super);
+	assert_true(migrated_run(
+	    super, GOLD("2026-11-01", "2026-11-06") CANARY("2026-11-02T23:00Z",
+		       "false") CANARY("2026-11-03T22:00Z", "false")));
+	for (int day = 10; day >= 7; day--)
+		tick(NOON - day * DAY_MS, 100);
+	assert_string_equal(migrated_value(super, standing_now, a),
+	    "bronze 1 1 audit_failed 04");
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.platform_downtime SELECT day,"
+	    " day + interval '1 hour', 'test' FROM generate_series("
+	    "timestamptz '2026-11-02T10:00Z', '2026-11-03T10:00Z',"
+	    " interval '1 day') day"));
+	tick(NOON - 6 * DAY_MS, 100);
+	assert_string_equal(
+	    migrated_value(super,
+		"SELECT string_agg(to_char(day, 'DD'), ' ' ORDER BY day)"
+		" FROM assay.day_close WHERE excused",
+		a),
+	    "02 03");
+	assert_string_equal(migrated_value(super, standing_now, a),
+	    "bronze 2 2 audit_failed 04");
+	move_back();
+	arena_free(&a);
+}
+
+/* Who led before closed one pair of the day and fell; then its downtime was
+ * noted, and the other pair closed excused. */
+static void
+a_day_is_excused_for_those_closed_before_a_takeover(void **state)
+{
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("takeover", "fresh", super);
+	assert_true(migrated_run(super,
+	    GOLD("2026-11-11",
+		"2026-11-12") "INSERT INTO assay.score (did, task, canonical, "
+			      "tier, silver_days,"
+			      " gold_days, closed_day) VALUES ('did:assay:z2', "
+			      "'chat',"
+			      " 'test:m', 'gold', 21, 21, '2026-11-11');"
+			      "INSERT INTO assay.score_day SELECT did, task, "
+			      "canonical,"
+			      " '2026-11-11T00:00Z', 99, 20, '{}', false FROM "
+			      "assay.score"
+			      " WHERE did = 'did:assay:z2';"
+			      "INSERT INTO assay.outcome_new SELECT minute, "
+			      "assay.pair_of("
+			      "'did:assay:z2', 'chat', 'test:m'), delivered, "
+			      "failed, fast, slow,"
+			      " not_counted, bucket FROM assay.outcome_new;"
+			      "INSERT INTO assay.platform_downtime VALUES"
+			      " ('2026-11-11T10:00Z', '2026-11-11T11:00Z', "
+			      "'a')"));
+	tick(NOON, 100);
+	assert_string_equal(migrated_value(super, runs, a), "z1 20 z2 21");
+	/* With the next close, and once. */
+	for (int day = 1; day <= 2; day++) {
+		tick(NOON + day * DAY_MS, 100);
+		assert_string_equal(migrated_value(super, runs, a),
+		    day == 1 ? "z1 21 z2 21" : "z1 22 z2 22");
+	}
+	assert_string_equal(
+	    migrated_value(super,
+		"SELECT count(*) || ' ' || bool_and(excused)"
+		" FROM assay.score_day WHERE day = '2026-11-11T00:00Z'",
+		a),
+	    "2 true");
+	move_back();
+	arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -398,6 +490,9 @@ main(void)
 	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
 	    cmocka_unit_test(
 		downtime_noted_late_counts_as_if_it_had_been_known),
+	    cmocka_unit_test(a_day_taken_back_joins_no_run_over_a_failed_audit),
+	    cmocka_unit_test(
+		a_day_is_excused_for_those_closed_before_a_takeover),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
