@@ -5,10 +5,10 @@
  */
 #include "gateway/describe.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "gateway/blur.h"
 
 enum {
 	CANDIDATES_SHOWN = 200,	   /* in the answer to a dry run */
@@ -46,6 +46,28 @@ written(struct arena *a, json_t *j)
 
 	json_free(&j);
 	return text;
+}
+
+static json_t *
+parts_json(const char *parts)
+{
+	json_t *j;
+
+	if (parts == NULL || !json_read(text_of(parts), 65536, &j, NULL))
+		return json_object();
+	return j;
+}
+
+/* The score of a pair as everybody may know it; s may be NULL. */
+static json_t *
+told_json(const struct catalog_score *s)
+{
+	json_t *parts = parts_json(s != NULL ? s->parts : NULL);
+	struct blurred told;
+
+	blur_parts(parts, &told);
+	json_free(&parts);
+	return score_json(told.score);
 }
 
 /* ----------------------------------------------------------------- models */
@@ -204,49 +226,17 @@ describe_model(const struct describe *d, struct text canonical, struct arena *a,
 
 /* -------------------------------------------------------------- providers */
 
-static json_t *
-parts_json(const char *parts)
-{
-	json_t *j;
-
-	if (parts == NULL || !json_read(text_of(parts), 65536, &j, NULL))
-		return json_object();
-	return j;
-}
-
-static void
-round_member(json_t *o, const char *name, double step)
-{
-	const json_t *x = json_object_get(o, name);
-
-	if (json_is_number(x))
-		json_object_set_new(o, name,
-		    json_real(round(json_number_value(x) / step) * step));
-}
-
-/* Audits are told by the day and coarsely: nobody shall learn from here which
- * request was one, and hardly how many were. */
-static void
-blur_audit(json_t *parts)
-{
-	json_t *audit = json_object_get(parts, "audit");
-
-	round_member(audit, "value", 0.05);
-	round_member(audit, "good", 5);
-	round_member(audit, "bad", 5);
-}
-
 /* What is missing for the next tier is between a provider and us. */
 static json_t *
-standing_json(
-    const struct describe *d, const char *did, const struct catalog_score *s)
+standing_json(const struct describe *d, const char *did,
+    const struct catalog_score *s, struct blurred *told)
 {
 	const struct catalog_device *x = catalog_device_find(d->catalog, did);
 	json_t *j = parts_json(s != NULL ? s->parts : NULL);
 
 	if (x == NULL || strcmp(x->workspace, d->principal->workspace) != 0)
 		json_object_del(j, "next");
-	blur_audit(j);
+	blur_parts(j, told);
 	return j;
 }
 
@@ -258,13 +248,14 @@ pair_json(const struct describe *d, const char *did, const char *task,
 	const struct catalog_score *s =
 	    catalog_score_find(d->catalog, did, task, model);
 	const struct offer *o = offers_find(d->offers, did, task, model);
+	struct blurred told;
+	json_t *parts = standing_json(d, did, s, &told);
 	json_t *j = json_pack("{s:s, s:s, s:s, s:o, s:f, s:i, s:o, s:o}",
 	    "task", task, "model", model, "tier",
 	    tier_name(s != NULL ? s->tier : TIER_BRONZE), "score",
-	    score_json(s != NULL ? round(10 * s->score) / 10 : -1),
-	    "sample_size", s != NULL ? round(s->samples) : 0.0,
-	    "half_life_days", HALF_LIFE_DAYS, "parts", standing_json(d, did, s),
-	    "updated_at", time_json(s != NULL ? s->updated_at : 0));
+	    score_json(told.score), "sample_size", told.samples,
+	    "half_life_days", HALF_LIFE_DAYS, "parts", parts, "updated_at",
+	    time_json(s != NULL ? blur_time(s->updated_at) : 0));
 
 	json_object_set_new(j, "connected", json_boolean(o != NULL));
 	json_object_set_new(j, "fingerprint",
@@ -472,14 +463,16 @@ describe_rejected_text(const struct route *r, struct arena *a)
 }
 
 static json_t *
-choice_json(const struct route *r)
+choice_json(const struct admission *x, const struct route *r)
 {
 	if (!r->is_found)
 		return json_null();
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:s}", "did", r->did,
 	    "pool", pool_name(r->pool), "tier", tier_name(r->tier), "score",
-	    score_json(r->score), "quantization", r->quantization, "newcomer",
-	    r->is_newcomer, "because", r->because);
+	    told_json(catalog_score_find(x->catalog, r->did,
+		x->query->task->name, x->query->model->canonical)),
+	    "quantization", r->quantization, "newcomer", r->is_newcomer,
+	    "because", r->because);
 }
 
 static const char *
@@ -491,15 +484,15 @@ reason_of(const struct route_candidate *c)
 }
 
 static json_t *
-candidate_json(const struct route_candidate *c)
+candidate_json(const struct catalog *of, const struct route_candidate *c)
 {
 	bool ok = c->rejection == ADMISSIBLE;
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:s?}", "did",
 	    c->offer->provider->did, "pool", pool_name(c->pool), "tier",
-	    tier_name(c->tier), "score", score_json(c->score), "quantization",
-	    c->offer->quantization, "newcomer", c->is_newcomer, "admissible",
-	    ok, "reason", ok ? NULL : reason_of(c));
+	    tier_name(c->tier), "score", told_json(offer_score(of, c->offer)),
+	    "quantization", c->offer->quantization, "newcomer", c->is_newcomer,
+	    "admissible", ok, "reason", ok ? NULL : reason_of(c));
 }
 
 static json_t *
@@ -520,13 +513,14 @@ decision_json(const struct route_ask *ask, const struct route *r, size_t most)
 	json_t *j;
 
 	for (size_t i = 0; i < count && i < most; i++) {
-		json_array_append_new(list, candidate_json(&at[i]));
+		json_array_append_new(
+		    list, candidate_json(ask->admission.catalog, &at[i]));
 		if (at[i].rejection != ADMISSIBLE)
 			json_array_append_new(rejected, rejected_json(&at[i]));
 	}
 	j = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "choice",
-	    choice_json(r), "candidates", list, "rejected", rejected,
-	    "rejected_counts", describe_rejected(r), "considered",
+	    choice_json(&ask->admission, r), "candidates", list, "rejected",
+	    rejected, "rejected_counts", describe_rejected(r), "considered",
 	    (json_int_t)r->considered, "admissible", (json_int_t)r->admissible);
 	arena_free(&a);
 	return j;

@@ -327,11 +327,13 @@ route_choose(const struct route_ask *ask, struct route *out, struct fault *f)
 	return out->is_found || nobody(ask, out, f);
 }
 
+/* The list is shown: its order tells scores in tens and no closer. */
 static int
 by_rank(const void *a, const void *b)
 {
 	const struct route_candidate *x = a;
 	const struct route_candidate *y = b;
+	int xs = (int)(x->score / 10), ys = (int)(y->score / 10);
 
 	if ((x->rejection == ADMISSIBLE) != (y->rejection == ADMISSIBLE))
 		return x->rejection == ADMISSIBLE ? -1 : 1;
@@ -341,8 +343,8 @@ by_rank(const void *a, const void *b)
 		return x->pool < y->pool ? -1 : 1;
 	if (x->tier != y->tier)
 		return x->tier > y->tier ? -1 : 1;
-	if (x->score > y->score || x->score < y->score)
-		return x->score > y->score ? -1 : 1;
+	if (xs != ys)
+		return xs > ys ? -1 : 1;
 	return strcmp(x->offer->provider->did, y->offer->provider->did);
 }
 
