@@ -21,6 +21,7 @@ struct publication {
 	bool revoked;  /* the last authority or the device is on its list */
 	bool disowned; /* Intel's root lists its Platform CA */
 	bool answered; /* an OCSP answer alone calls an authority revoked */
+	bool recalled; /* the manifests' root lists who signed them */
 	bool stale;    /* the lists are past their update */
 	bool old;      /* the platform has become OutOfDate */
 	/* Unix seconds: when TCB info, identity and lists were issued, and

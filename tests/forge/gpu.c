@@ -9,6 +9,7 @@
 #include "tests/unit/attestation_ocsp_forge.h"
 
 enum { GPUS = 2, KEPT = LEVELS - 1 + GPUS + 2 + 2 };
+enum { SIGNER = 91 }; /* of manifests: its serial number */
 
 struct farm {
 	struct machine m;
@@ -55,6 +56,14 @@ load(struct farm *f, const char *folder)
 	xmlSecOpenSSLInit();
 }
 
+static void
+name_responder(struct forge_wish *w)
+{
+	w->extension[0].oid = "1.3.6.1.5.5.7.1.1";
+	w->extension[0].value =
+	    bytes_of(forge_responder, sizeof(forge_responder));
+}
+
 /* With OCSP, those whose issuers publish: the two below the root. */
 static void
 make_authority(struct machine *m, int i, const char *name, bool ocsp)
@@ -62,11 +71,8 @@ make_authority(struct machine *m, int i, const char *name, bool ocsp)
 	struct forge_wish w = {
 	    .name = name, .curve = "P-384", .ca = true, .serial = 10 + i};
 
-	if (ocsp && (i == IDENTITY || i == PROVISIONER)) {
-		w.extension[0].oid = "1.3.6.1.5.5.7.1.1";
-		w.extension[0].value =
-		    bytes_of(forge_responder, sizeof(forge_responder));
-	}
+	if (ocsp && (i == IDENTITY || i == PROVISIONER))
+		name_responder(&w);
 	forge(&m->device[i], i == ROOT ? NULL : &m->device[i + 1], &w);
 }
 
@@ -77,6 +83,8 @@ make(struct farm *f, bool ocsp)
 	    [PROVISIONER] = "Provisioner",
 	    [IDENTITY] = "GH100 Identity",
 	    [ROOT] = "NVIDIA Device Identity CA"};
+	struct forge_wish signer = {
+	    .name = "RIM signer", .curve = "P-384", .serial = SIGNER};
 	struct machine *m = &f->m;
 
 	for (int i = ROOT; i > LEAF; i--)
@@ -87,8 +95,9 @@ make(struct farm *f, bool ocsp)
 	    &(struct forge_wish){.name = "NVIDIA CoRIM signing Root CA",
 		.curve = "P-384",
 		.ca = true});
-	forge(&m->rim[0], &m->rim[1],
-	    &(struct forge_wish){.name = "RIM signer", .curve = "P-384"});
+	if (ocsp)
+		name_responder(&signer);
+	forge(&m->rim[0], &m->rim[1], &signer);
 	forge(&f->nras[1], NULL,
 	    &(struct forge_wish){
 		.name = "NVIDIA Attestation Service GPU Intermediate 004",
@@ -177,23 +186,23 @@ publish_nras(struct farm *f, const char *folder)
 	    forged_der(a, f->nras[1].x509));
 }
 
-/* What the responder says of an authority, named by its serial number. */
+/* What the responder says of the first of a chain, named by its serial number.
+ */
 static void
-publish_answer(
-    struct farm *f, const char *folder, int i, const struct publication *p)
+publish_answer(struct farm *f, const char *folder, const struct forged *chain,
+    int serial, bool revoked, const struct publication *p)
 {
-	struct machine *m = &f->m;
-	bool revoked = p->answered && i == PROVISIONER;
-	const struct forge_answer wish = {.subject = &m->device[i],
-	    .issuer = &m->device[i + 1],
+	struct arena *a = f->m.a;
+	const struct forge_answer wish = {.subject = &chain[0],
+	    .issuer = &chain[1],
 	    .status =
 		revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD,
 	    .reason = -1,
 	    .until = p->next};
 
-	forge_write(m->a, folder,
-	    arena_printf(m->a, "parts/nvidia/ocsp/%02x", 10 + i),
-	    forge_answer(m->a, &wish));
+	forge_write(a, folder,
+	    arena_printf(a, "parts/nvidia/ocsp/%02x", (unsigned)serial),
+	    forge_answer(a, &wish));
 }
 
 void
@@ -214,8 +223,13 @@ forge_gpu_publish(const char *folder, const struct publication *p)
 	forge_write(m->a, folder, "parts/nvidia/l2-gh100.crl",
 	    forge_published(m->a, &m->device[IDENTITY],
 		p->revoked ? 10 + PROVISIONER : 0, p));
-	publish_answer(&f, folder, IDENTITY, p);
-	publish_answer(&f, folder, PROVISIONER, p);
+	forge_write(m->a, folder, "parts/nvidia/l1-corim",
+	    forge_published(m->a, &m->rim[1], p->recalled ? SIGNER : 0, p));
+	publish_answer(
+	    &f, folder, &m->device[IDENTITY], 10 + IDENTITY, false, p);
+	publish_answer(&f, folder, &m->device[PROVISIONER], 10 + PROVISIONER,
+	    p->answered, p);
+	publish_answer(&f, folder, m->rim, SIGNER, false, p);
 	end(&f);
 }
 

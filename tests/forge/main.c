@@ -10,13 +10,14 @@
  *	FOLDER/collateral/tdx/tcb, and below FOLDER/parts as the makers'
  *	services would answer; with ocsp, the GPUs' authorities have a
  *	responder.
- *   forge collateral FOLDER [sound | revoked | disowned | answered | stale |
- *	old] [next=SECONDS] [issued=SECONDS]
+ *   forge collateral FOLDER [sound | revoked | disowned | answered | recalled |
+ *	stale | old] [next=SECONDS] [issued=SECONDS]
  *	writes the collateral anew: the device's certificate on its list,
  *	Intel's Platform CA on the root's, a GPU's authority revoked by an
- *	OCSP answer alone, lists past their update, a platform that has
- *	become OutOfDate; next is how far the next update is, issued how
- *	long ago it was signed (a day).
+ *	OCSP answer alone, the signer of its manifests on their root's list,
+ *	lists past their update, a platform that has become OutOfDate; next
+ *	is how far the next update is, issued how long ago it was signed (a
+ *	day).
  *   forge quote FOLDER HEX [debug | old-module | processor] [config=HEX]
  *	[mrtd=HEX] [rtmr3=HEX]
  *	prints a quote in hex with those 64 bytes of report data.
@@ -239,6 +240,7 @@ collateral(struct platform *p, const char *folder, int argc, char **argv)
 		w.revoked |= strcmp(argv[i], "revoked") == 0;
 		w.disowned |= strcmp(argv[i], "disowned") == 0;
 		w.answered |= strcmp(argv[i], "answered") == 0;
+		w.recalled |= strcmp(argv[i], "recalled") == 0;
 		w.old |= strcmp(argv[i], "old") == 0;
 		if (strcmp(argv[i], "stale") == 0)
 			w.next = FORGE_NOW - 3600;

@@ -85,9 +85,9 @@ async function daemon(settings) {
 		{ settings });
 }
 
-async function published(kind, reason, did) {
+async function published(kind, reason, did, check) {
 	await platform.publish(kind);
-	await closes(did, reason);
+	await closes(did, reason, check);
 	await platform.publish("sound");
 	await opens(did);
 }
@@ -195,6 +195,7 @@ describe("an NVIDIA machine with TDX", () => {
 	test("from the daemon's configfs-tsm and NVML", async () => {
 		await opens(node.did);
 		for (const what of [/\/crl\/l1-root\.crl/, /\/crl\/l2-gh100\.crl/,
+			/\/crl-corim\/l1-corim$/,
 			/\/rim\/NV_GPU_DRIVER_GH100_550\.1/, /\/rim\/NV_GPU_VBIOS_/])
 			assert.ok(makers.asks(what).length > 0, String(what));
 	});
@@ -218,6 +219,8 @@ describe("an NVIDIA machine with TDX", () => {
 
 	test("with a revoked device, or processor", () => published("revoked",
 		"revoked", node.did));
+	test("by manifests whose signer was revoked", () => published("recalled",
+		"revoked", node.did, "nvidia.driver_rim"));
 	test("by lists past their update", () => published("stale", "stale",
 		node.did));
 

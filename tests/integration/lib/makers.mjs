@@ -31,6 +31,7 @@ const ROUTES = [
 		([, id]) => ({ file: `rim/${id}` })],
 	["lists", /^\/crl\/([a-z0-9-]+)\.crl$/,
 		([, name]) => ({ file: `nvidia/${name}.crl` })],
+	["lists", /^\/crl-corim\/l1-corim$/, () => ({ file: "nvidia/l1-corim" })],
 	["ocsp", /^\/ocsp$/, (_, question) => ({ file: answerTo(question) })],
 	["nras", /^\/nras\/\.well-known\/jwks\.json$/, () => ({ jwks: true })],
 ];
