@@ -5,8 +5,10 @@
 import { createHash, X509Certificate } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { BUILD, run } from "./program.mjs";
 
+const { O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
 const FORGE = path.join(BUILD, "tests/forge");
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
@@ -37,6 +39,42 @@ export function reportData({ nonce, did, spki, statement, key }) {
 		statementDigest(statement), key ?? ""])
 		hash.update(part);
 	return hash.digest();
+}
+
+// The last report that came through a pipe; null: none has.
+function newest(pipe) {
+	const bytes = Buffer.alloc(4096);
+	try {
+		const length = fs.readSync(pipe, bytes);
+		return length >= 64 ? bytes.subarray(length - 64, length) : null;
+	} catch (error) {
+		if (error.code !== "EAGAIN")
+			throw error;
+		return null;
+	}
+}
+
+// A pipe that somebody has begun to read, else null.
+function readerOf(name) {
+	try {
+		return fs.openSync(name, O_WRONLY | O_NONBLOCK);
+	} catch (error) {
+		if (error.code !== "ENXIO")
+			throw error;
+		return null;
+	}
+}
+
+// Writes to a reader, who may be gone, and lets go of it.
+function hand(reader, bytes) {
+	try {
+		fs.writeSync(reader, bytes);
+	} catch (error) {
+		if (error.code !== "EPIPE")
+			throw error;
+	} finally {
+		fs.closeSync(reader);
+	}
 }
 
 export class TdxPlatform {
@@ -92,22 +130,26 @@ export class TdxPlatform {
 	// What the platform's TEE says to a question through configfs-tsm.
 	answer(report) { return this.quote(report, ...this.words); }
 
+	// Who asks may end before it takes its answer: the next one's question
+	// counts then, so nothing here waits for one who is gone.
 	async #serve(outblob) {
-		while (!this.stopped) {
-			const report = await fs.promises.readFile(this.inblob);
-			if (report.length !== 64)
+		const inblob = fs.openSync(this.inblob, O_RDWR | O_NONBLOCK);
+		let report = null;
+		for (; !this.stopped; await pause(5)) {
+			report = newest(inblob) ?? report;
+			const reader = report && readerOf(outblob);
+			if (!reader)
 				continue;
+			report = newest(inblob) ?? report;
 			const quote = await this.answer(report);
-			await fs.promises.writeFile(outblob,
-				Buffer.from(quote, "base64"));
+			report = null;
+			hand(reader, Buffer.from(quote, "base64"));
 		}
+		fs.closeSync(inblob);
 	}
 
 	async close() {
 		this.stopped = true;
-		if (!this.serving)
-			return;
-		fs.closeSync(fs.openSync(this.inblob, "r+"));
 		await this.serving;
 	}
 }
