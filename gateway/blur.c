@@ -9,10 +9,10 @@
 #include <math.h>
 
 #include "reputation/score.h"
+#include "reputation/tier.h"
 
 #define STEP_EVENTS 10.0
 #define STEP_VOICES 2.0 /* a canary is not judged, and so not told by one */
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 static double
 to_step(double x, double step)

@@ -28,21 +28,6 @@ struct chip {
 	uint8_t id[64];
 };
 
-/* As AMD signs: RSA-PSS, SHA-384, salt 48. */
-static void
-sign_pss(X509 *x, EVP_PKEY *by)
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *k;
-
-	forge_must(
-	    EVP_DigestSignInit(md, &k, EVP_sha384(), NULL, by) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_padding(k, RSA_PKCS1_PSS_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(k, 48) == 1 &&
-	    X509_sign_ctx(x, md) > 0);
-	EVP_MD_CTX_free(md);
-}
-
 static void
 authority(struct forged *out, const struct forged *issuer, const char *name,
     long serial)
@@ -55,7 +40,7 @@ authority(struct forged *out, const struct forged *issuer, const char *name,
 	EVP_PKEY_free(out->key);
 	out->key = key;
 	X509_set_pubkey(out->x509, key);
-	sign_pss(out->x509, issuer != NULL ? issuer->key : key);
+	forge_sign_pss(out->x509, issuer != NULL ? issuer->key : key);
 }
 
 #define AMD "1.3.6.1.4.1.3704.1."
@@ -77,7 +62,7 @@ make_leaf(struct chip *c)
 		    {AMD "3.3", bytes_of(snp, 3)},
 		    {AMD "3.8", bytes_of(ucode, 3)},
 		    {AMD "4", bytes_of(c->id, sizeof(c->id))}}});
-	sign_pss(c->leaf.x509, c->ask.key);
+	forge_sign_pss(c->leaf.x509, c->ask.key);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,21 @@ forge_must(bool ok)
 {
 	if (!ok)
 		abort();
+}
+
+/* Signs anew, as AMD does: RSA-PSS, SHA-384, salt 48. */
+static inline void
+forge_sign_pss(X509 *x, EVP_PKEY *by)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *k;
+
+	forge_must(
+	    EVP_DigestSignInit(md, &k, EVP_sha384(), NULL, by) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(k, RSA_PKCS1_PSS_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_pss_saltlen(k, 48) == 1 &&
+	    X509_sign_ctx(x, md) > 0);
+	EVP_MD_CTX_free(md);
 }
 
 static inline void

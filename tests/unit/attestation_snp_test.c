@@ -74,21 +74,6 @@ free_roots(void **state)
 	return 0;
 }
 
-/* Signs anew as AMD does: RSA-PSS, SHA-384, salt 48. */
-static void
-sign_pss(X509 *x, EVP_PKEY *by)
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *k;
-
-	forge_must(
-	    EVP_DigestSignInit(md, &k, EVP_sha384(), NULL, by) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_padding(k, RSA_PKCS1_PSS_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(k, 48) == 1 &&
-	    X509_sign_ctx(x, md) > 0);
-	EVP_MD_CTX_free(md);
-}
-
 static void
 authority(struct forged *out, const struct forged *issuer, const char *name,
     long serial, EVP_PKEY *key, EVP_PKEY *by)
@@ -99,7 +84,7 @@ authority(struct forged *out, const struct forged *issuer, const char *name,
 	EVP_PKEY_free(out->key);
 	EVP_PKEY_up_ref(out->key = key);
 	X509_set_pubkey(out->x509, key);
-	sign_pss(out->x509, by);
+	forge_sign_pss(out->x509, by);
 }
 
 /* The leaf says what the maker holds now. */
@@ -136,7 +121,7 @@ make_leaf(struct maker *m)
 	}
 	forged_free(&m->leaf);
 	forge(&m->leaf, &m->ask, &w);
-	sign_pss(m->leaf.x509, roots.ask);
+	forge_sign_pss(m->leaf.x509, roots.ask);
 }
 
 static int
@@ -485,7 +470,7 @@ test_leaf(void **state)
 	X509_sign(m->leaf.x509, m->ask.key, EVP_sha384());
 	refused(judge(m), VERDICT_FAILED, CODE_UNSUPPORTED, "snp.leaf_format");
 	make_leaf(m);
-	sign_pss(m->leaf.x509, roots.ark);
+	forge_sign_pss(m->leaf.x509, roots.ark);
 	refused(judge(m), VERDICT_FAILED, CODE_TAMPERED, "snp.chain");
 }
 

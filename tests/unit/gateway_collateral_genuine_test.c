@@ -24,21 +24,6 @@ struct scene {
 	struct collateral_issuers by;
 };
 
-/* As AMD signs: RSA-PSS, SHA-384, salt 48. */
-static void
-sign_pss(X509 *x, EVP_PKEY *by)
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *k;
-
-	forge_must(
-	    EVP_DigestSignInit(md, &k, EVP_sha384(), NULL, by) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_padding(k, RSA_PKCS1_PSS_PADDING) == 1 &&
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(k, 48) == 1 &&
-	    X509_sign_ctx(x, md) > 0);
-	EVP_MD_CTX_free(md);
-}
-
 static void
 authority(struct forged *out, const struct forged *issuer, const char *name)
 {
@@ -47,7 +32,7 @@ authority(struct forged *out, const struct forged *issuer, const char *name)
 	EVP_PKEY_free(out->key);
 	out->key = EVP_RSA_gen(3072);
 	X509_set_pubkey(out->x509, out->key);
-	sign_pss(out->x509, issuer != NULL ? issuer->key : out->key);
+	forge_sign_pss(out->x509, issuer != NULL ? issuer->key : out->key);
 }
 
 #define AMD "1.3.6.1.4.1.3704.1."
@@ -69,7 +54,7 @@ make_amd(struct scene *s)
 		    {AMD "3.3", bytes_of(svn, 3)},
 		    {AMD "3.8", bytes_of(svn, 3)},
 		    {AMD "4", bytes_of(id, sizeof(id))}}});
-	sign_pss(s->vcek.x509, s->ask.key);
+	forge_sign_pss(s->vcek.x509, s->ask.key);
 	anchors_test_set(s->m->anchors, ANCHOR_AMD_ARK_GENOA, s->ark.x509);
 	anchors_test_set(s->m->anchors, ANCHOR_AMD_ASK_GENOA, s->ask.x509);
 }
@@ -194,7 +179,7 @@ keys_of_amd(void **state)
 	is(s, arena_printf(s->m->a, "amd/vcek/5a%0126d/09090000000009ff", 0),
 	    leaf, GENUINE_NO);
 	is(s, arena_printf(s->m->a, "amd/vcek/5a%0126d/", 0), leaf, GENUINE_NO);
-	sign_pss(s->vcek.x509, s->ark.key);
+	forge_sign_pss(s->vcek.x509, s->ark.key);
 	is(s, name, forged_der(s->m->a, s->vcek.x509), GENUINE_NO);
 	is(s, name, bytes_of("0", 1), GENUINE_NO);
 }
