@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* A day as UTC counts them: there are no leap seconds in Unix time. */
+#define DAY_MS INT64_C(86400000)
+
 int64_t clock_unix_ms(void); /* CLOCK_REALTIME */
 int64_t clock_mono_ms(
     void); /* CLOCK_MONOTONIC; only differences mean a thing */

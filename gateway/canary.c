@@ -15,7 +15,6 @@
 #include "gateway/canary_db.h"
 #include "gateway/trace.h"
 
-#define DAY_MS 86400000
 #define POLL_LEAST_MS 200
 #define POLL_MOST_MS 60000
 #define MINT_MS 5000

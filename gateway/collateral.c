@@ -24,7 +24,7 @@ enum {
 	PAUSE_MOST_MS = 64000,
 	LOOK_LEAST_MS = 250, /* between two looks for what grows old */
 	LOOK_MOST_MS = 60000,
-	USED_MS = 2 * 86400000 /* what nobody asked for is not refreshed */
+	USED_MS = 2 * DAY_MS /* what nobody asked for is not refreshed */
 };
 
 struct entry {

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/spool.h"
 #include "gateway/gateway_db.h"
@@ -19,7 +20,6 @@ enum {
 	RECORD_ROWS = 100,
 	BATCH_ROWS = 5000,
 	SPOOL_MOST = 16 << 20,
-	DAY_MS = 86400000,
 	DAYS_MOST = 1000000 /* since 1970 */
 };
 

@@ -18,7 +18,6 @@
 
 #define ANSWER_BYTES (1024 * 1024)
 #define PATIENCE_MS 10000
-#define DAY_MS 86400000LL
 #define CLOCK_MS 30000 /* half of what a handoff token lives */
 
 struct doctor {

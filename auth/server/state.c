@@ -12,9 +12,9 @@
 
 #include "auth/device.h"
 #include "auth/jwk.h"
+#include "base/clock.h"
 #include "base/file.h"
 
-#define DAY_MS INT64_C(86400000)
 #define AUTHORITY_DAYS 3650
 #define LEAF_DAYS 825
 
