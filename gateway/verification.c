@@ -142,7 +142,8 @@ verifications_policy_changed(struct verifications *v)
 
 /* ------------------------------------------------------------------ judging */
 
-struct hearing {
+/* One judging: what it is given, and what comes of it. */
+struct verification {
 	struct verifications *all;
 	struct proof *proof;
 	const struct statement *statement;
@@ -158,28 +159,28 @@ struct hearing {
 
 /* The signing key is the worker's own word; report data must cover it. */
 static bool
-read_signing_key(struct hearing *h, struct fault *f)
+read_signing_key(struct verification *one, struct fault *f)
 {
 	const char *address;
 
-	if (!json_get_string_or(h->statement->evidence, "signing_address", 42,
+	if (!json_get_string_or(one->statement->evidence, "signing_address", 42,
 		NULL, &address, FAULT_INVALID, f))
 		return false;
 	if (address == NULL)
 		return true;
-	if (!eip191_address_read(text_of(address), h->signing_key, f))
+	if (!eip191_address_read(text_of(address), one->signing_key, f))
 		return false;
-	h->signing_address = address;
-	h->bound.signing_key = bytes_of(h->signing_key, SIGNING_KEY);
+	one->signing_address = address;
+	one->bound.signing_key = bytes_of(one->signing_key, SIGNING_KEY);
 	return true;
 }
 
 /* Intel's collateral as it was verified for an earlier verdict, if it still
  * holds; where it does not, the verdict says why from its bytes. */
 static void
-use_kept(struct hearing *h, struct collateral *c)
+use_kept(struct verification *one, struct collateral *c)
 {
-	struct verifications *all = h->all;
+	struct verifications *all = one->all;
 	bool fresh;
 
 	c->nvidia = kept_nvidia(all->kept);
@@ -191,9 +192,10 @@ use_kept(struct hearing *h, struct collateral *c)
 			continue;
 		c->tdx = kept_tdx(all->kept, item->name,
 		    collaterals_generation(all->collaterals, item->name),
-		    item->body, h->x.policy->revocation, &h->verdict, &fresh);
+		    item->body, one->x.policy->revocation, &one->verdict,
+		    &fresh);
 		if (c->tdx != NULL || fresh)
-			verdict_count_chain(all->counters, h->kind,
+			verdict_count_chain(all->counters, one->kind,
 			    fresh ? COUNTED_FULL : COUNTED_KEPT);
 		break;
 	}
@@ -220,41 +222,41 @@ at_hand(const struct verifications *v, const char *const *names, size_t count)
 }
 
 static void
-judge(struct hearing *h)
+judge(struct verification *one)
 {
 	const char *names[EVIDENCE_NEEDS_MAX];
 	struct collateral_item items[EVIDENCE_NEEDS_MAX];
 	struct collateral collateral = {.items = items};
-	struct verdict *v = &h->verdict;
-	const json_t *evidence = h->statement->evidence;
+	struct verdict *v = &one->verdict;
+	const json_t *evidence = one->statement->evidence;
 	struct fault f = {0};
 	size_t count = 0, first;
 
-	proof_need(h->proof, NULL, 0);
-	if (!verdict_check_fault(v, read_signing_key(h, &f),
+	proof_need(one->proof, NULL, 0);
+	if (!verdict_check_fault(v, read_signing_key(one, &f),
 		"binding.signing_key_form", SOURCE_PROVIDER, &f))
 		return;
 	/* Evidence that cannot be read is refused below, for its reason. */
-	if (!evidence_needs(h->arena, evidence, names, &count, &f))
+	if (!evidence_needs(one->arena, evidence, names, &count, &f))
 		count = 0;
 	collateral.count =
-	    collaterals_find(h->all->collaterals, names, count, items);
-	use_kept(h, &collateral);
+	    collaterals_find(one->all->collaterals, names, count, items);
+	use_kept(one, &collateral);
 	first = count;
-	gpu_manifest_needs(h->arena, &collateral, names, &count);
-	collateral.count += collaterals_find(h->all->collaterals, names + first,
-	    count - first, items + collateral.count);
-	proof_need(h->proof, names, count);
-	h->proof->at_hand = at_hand(h->all, names, count);
-	h->x.collateral = &collateral;
-	evidence_judge(&h->x, evidence, v);
-	h->x.collateral = NULL;
+	gpu_manifest_needs(one->arena, &collateral, names, &count);
+	collateral.count += collaterals_find(one->all->collaterals,
+	    names + first, count - first, items + collateral.count);
+	proof_need(one->proof, names, count);
+	one->proof->at_hand = at_hand(one->all, names, count);
+	one->x.collateral = &collateral;
+	evidence_judge(&one->x, evidence, v);
+	one->x.collateral = NULL;
 }
 
 static const char *
-measurement(struct hearing *h)
+measurement(struct verification *one)
 {
-	const struct evidence_facts *k = &h->x.facts;
+	const struct evidence_facts *k = &one->x.facts;
 	const uint8_t *parts[] = {
 	    k->mrtd, k->rtmr[0], k->rtmr[1], k->rtmr[2], k->rtmr[3]};
 	char hex[HEX_SIZE(48)];
@@ -263,30 +265,30 @@ measurement(struct hearing *h)
 	if (!k->cpu)
 		return NULL;
 	if (!k->is_tdx)
-		return verdict_hex(&h->verdict, bytes_of(k->measurement, 48));
+		return verdict_hex(&one->verdict, bytes_of(k->measurement, 48));
 	for (size_t i = 0; i < 5; i++) {
 		hex_encode(bytes_of(parts[i], 48), hex);
-		out = out == NULL ? arena_string(h->arena, hex)
-				  : arena_printf(h->arena, "%s.%s", out, hex);
+		out = out == NULL ? arena_string(one->arena, hex)
+				  : arena_printf(one->arena, "%s.%s", out, hex);
 	}
 	return out;
 }
 
 static const char *
-bound_json(struct hearing *h)
+bound_json(struct verification *one)
 {
 	char nonce[HEX_SIZE(32)], statement[HEX_SIZE(32)];
-	char *spki = arena_alloc(h->arena, BASE64_SIZE(h->proof->spki_len));
+	char *spki = arena_alloc(one->arena, BASE64_SIZE(one->proof->spki_len));
 	const char *out;
 	json_t *j;
 
-	hex_encode(bytes_of(h->proof->nonce, 32), nonce);
-	hex_encode(bytes_of(h->statement->digest, 32), statement);
-	base64_encode(bytes_of(h->proof->spki, h->proof->spki_len), spki);
+	hex_encode(bytes_of(one->proof->nonce, 32), nonce);
+	hex_encode(bytes_of(one->statement->digest, 32), statement);
+	base64_encode(bytes_of(one->proof->spki, one->proof->spki_len), spki);
 	j = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "nonce", nonce, "did",
-	    h->session->did, "tls_spki", spki, "statement_sha256", statement,
-	    "signing_address", h->signing_address);
-	out = json_write(h->arena, j);
+	    one->session->did, "tls_spki", spki, "statement_sha256", statement,
+	    "signing_address", one->signing_address);
+	out = json_write(one->arena, j);
 	json_free(&j);
 	return out;
 }
@@ -359,47 +361,47 @@ write_down(
 }
 
 static void
-write_row(struct hearing *h)
+write_row(struct verification *one)
 {
-	const struct verdict *v = &h->verdict;
+	const struct verdict *v = &one->verdict;
 	json_t *checks = verdict_json(v);
-	struct verdict_row row = {.did = h->session->did,
-	    .slot = h->session->slot,
-	    .session = h->session->id,
+	struct verdict_row row = {.did = one->session->did,
+	    .slot = one->session->slot,
+	    .session = one->session->id,
 	    .judged_at = v->judged_at,
-	    .status = h->proof->status,
-	    .reason = h->proof->reason,
+	    .status = one->proof->status,
+	    .reason = one->proof->reason,
 	    .failed = v->failed,
 	    .why = v->why,
 	    .renew_by = v->renew_by,
-	    .measurement = measurement(h),
-	    .signing_address = h->proof->signing_address[0] != '\0'
-				   ? h->proof->signing_address
+	    .measurement = measurement(one),
+	    .signing_address = one->proof->signing_address[0] != '\0'
+				   ? one->proof->signing_address
 				   : NULL,
-	    .policy_digest = h->x.policy->digest,
-	    .checks = json_write(h->arena, checks),
-	    .bound = bound_json(h),
-	    .evidence = json_write(h->arena, h->statement->evidence),
-	    .instance = h->all->instance};
+	    .policy_digest = one->x.policy->digest,
+	    .checks = json_write(one->arena, checks),
+	    .bound = bound_json(one),
+	    .evidence = json_write(one->arena, one->statement->evidence),
+	    .instance = one->all->instance};
 	uint8_t random[10];
 	char id[UUID_TEXT];
 
 	random_bytes(random, sizeof(random));
 	uuid_v7(v->judged_at, random, id);
 	row.id = id;
-	write_down(h->all, h->proof, &row);
+	write_down(one->all, one->proof, &row);
 	json_free(&checks);
 }
 
 static void
-log_verdict(struct hearing *h)
+log_verdict(struct verification *one)
 {
-	const struct verdict *v = &h->verdict;
+	const struct verdict *v = &one->verdict;
 
-	log_info(&h->all->log, "verdict", LOG_STR("did", h->session->did),
-	    LOG_INT("slot", h->session->slot),
-	    LOG_STR("status", h->proof->status),
-	    LOG_STR("reason", h->proof->reason),
+	log_info(&one->all->log, "verdict", LOG_STR("did", one->session->did),
+	    LOG_INT("slot", one->session->slot),
+	    LOG_STR("status", one->proof->status),
+	    LOG_STR("reason", one->proof->reason),
 	    LOG_STR("check", v->failed != NULL ? v->failed : ""),
 	    LOG_STR("why", v->why != NULL ? v->why : ""),
 	    LOG_INT("renew_in_s", (v->renew_by - v->judged_at) / 1000));
@@ -408,25 +410,25 @@ log_verdict(struct hearing *h)
 /* Says once what is new; the same verdict on the same evidence is no news. It
  * is owed to Postgres until it is there. */
 static void
-tell(struct hearing *h)
+tell(struct verification *one)
 {
-	char nonce[HEX_SIZE(8)], said[sizeof(h->proof->told)];
+	char nonce[HEX_SIZE(8)], said[sizeof(one->proof->told)];
 
-	hex_encode(bytes_of(h->proof->nonce, 8), nonce);
-	snprintf(said, sizeof(said), "%s %s %.64s %s %lld", h->proof->status,
-	    h->proof->reason, h->x.policy->digest, nonce,
-	    (long long)h->proof->until);
-	if (strcmp(said, h->proof->told) != 0) {
-		memcpy(h->proof->told, said, sizeof(said));
-		h->proof->is_owed = true;
-		log_verdict(h);
+	hex_encode(bytes_of(one->proof->nonce, 8), nonce);
+	snprintf(said, sizeof(said), "%s %s %.64s %s %lld", one->proof->status,
+	    one->proof->reason, one->x.policy->digest, nonce,
+	    (long long)one->proof->until);
+	if (strcmp(said, one->proof->told) != 0) {
+		memcpy(one->proof->told, said, sizeof(said));
+		one->proof->is_owed = true;
+		log_verdict(one);
 	}
-	if (!h->proof->is_owed)
+	if (!one->proof->is_owed)
 		return;
-	if (pg_is_up(h->all->pg))
-		write_row(h);
+	if (pg_is_up(one->all->pg))
+		write_row(one);
 	else
-		owe(h->all, h->proof);
+		owe(one->all, one->proof);
 }
 
 /* A verdict is asked for again in good time before it ends: after three
@@ -444,28 +446,28 @@ renewal(int64_t now_ms, int64_t until)
 /* Without report data of a verified machine nothing ties the key, or what was
  * measured, to this tunnel: both are then the provider's word alone. */
 static bool
-is_bound(const struct hearing *h)
+is_bound(const struct verification *one)
 {
 	const struct claim *c =
-	    verdict_find(&h->verdict, "binding.report_data");
+	    verdict_find(&one->verdict, "binding.report_data");
 
-	return h->x.facts.cpu && h->verdict.outcome == VERDICT_VERIFIED &&
+	return one->x.facts.cpu && one->verdict.outcome == VERDICT_VERIFIED &&
 	       c != NULL && c->result == CLAIM_ASSERTED;
 }
 
 /* SHA-256 over MRTD and RTMR0-3, or over SNP's MEASUREMENT, in turn. */
 static void
-tell_bound(struct hearing *h, struct proof *p)
+tell_bound(struct verification *one, struct proof *p)
 {
-	const struct evidence_facts *k = &h->x.facts;
+	const struct evidence_facts *k = &one->x.facts;
 	struct bytes parts[5] = {bytes_of(k->mrtd, 48)};
 	char hex[HEX_SIZE(32)];
 	uint8_t digest[32];
 
-	if (!is_bound(h))
+	if (!is_bound(one))
 		return;
-	if (h->signing_address != NULL)
-		eip191_address_write(h->signing_key, p->signing_address);
+	if (one->signing_address != NULL)
+		eip191_address_write(one->signing_key, p->signing_address);
 	for (size_t i = 0; i < 4; i++)
 		parts[i + 1] = bytes_of(k->rtmr[i], 48);
 	if (!k->is_tdx)
@@ -476,18 +478,18 @@ tell_bound(struct hearing *h, struct proof *p)
 }
 
 static void
-settle(struct hearing *h)
+settle(struct verification *one)
 {
-	struct verdict *v = &h->verdict;
-	struct proof *p = h->proof;
+	struct verdict *v = &one->verdict;
+	struct proof *p = one->proof;
 
 	/* Judged again later, evidence does not become younger. */
-	verdict_until(v, p->heard_at + h->x.policy->max_verdict_age_s * 1000);
+	verdict_until(v, p->heard_at + one->x.policy->max_verdict_age_s * 1000);
 	if (v->outcome == VERDICT_VERIFIED && v->renew_by <= v->judged_at) {
 		proof_conclude(p, "refused", verdict_code_name(CODE_STALE));
 	} else if (v->outcome == VERDICT_VERIFIED) {
 		proof_conclude(p, "verified", verdict_code_name(CODE_OK));
-		tell_bound(h, p);
+		tell_bound(one, p);
 		p->until = v->renew_by;
 		p->renew_at = renewal(v->judged_at, v->renew_by);
 	} else {
@@ -525,7 +527,7 @@ void
 verification_judge(struct verifications *all, struct proof *p,
     const struct statement *st, const struct session *s)
 {
-	struct hearing h = {
+	struct verification one = {
 	    .all = all, .proof = p, .statement = st, .session = s};
 	int64_t began_us = clock_thread_us();
 
@@ -538,24 +540,24 @@ verification_judge(struct verifications *all, struct proof *p,
 		proof_conclude(p, "none", "no_policy");
 		return;
 	}
-	h.arena = arena_new();
-	h.kind = verdict_kind(st->evidence);
-	h.bound = (struct evidence_bound){.nonce = bytes_of(p->nonce, 32),
+	one.arena = arena_new();
+	one.kind = verdict_kind(st->evidence);
+	one.bound = (struct evidence_bound){.nonce = bytes_of(p->nonce, 32),
 	    .did = text_of(s->did),
 	    .tls_spki = bytes_of(p->spki, p->spki_len),
 	    .statement_sha256 = bytes_of(st->digest, 32)};
-	h.x = (struct examination){.policy = all->policy,
+	one.x = (struct examination){.policy = all->policy,
 	    .anchors = all->anchors,
-	    .bound = &h.bound,
+	    .bound = &one.bound,
 	    .bindings = &all->policy->bindings,
 	    .now_ms = clock_unix_ms()};
-	verdict_init(&h.verdict, h.arena, h.x.now_ms);
-	judge(&h);
-	verdict_count(
-	    all->counters, h.kind, &h.verdict, clock_thread_us() - began_us);
-	settle(&h);
-	tell(&h);
-	arena_free(&h.arena);
+	verdict_init(&one.verdict, one.arena, one.x.now_ms);
+	judge(&one);
+	verdict_count(all->counters, one.kind, &one.verdict,
+	    clock_thread_us() - began_us);
+	settle(&one);
+	tell(&one);
+	arena_free(&one.arena);
 }
 
 struct verification_means
