@@ -77,11 +77,13 @@ refuse(struct http_request *r, enum fault_kind kind, const char *why)
 	reply_fault(&r, &f);
 }
 
-/* True for the right method; else the request is answered. */
+/* True for the right method; else the request is answered. RFC 9110 section
+ * 9.3.2: HEAD is GET without the content, which the transport leaves out. */
 static bool
 takes(struct http_request *r, const char *method)
 {
-	if (strcmp(r->method, method) == 0)
+	if (strcmp(r->method, method) == 0 ||
+	    (strcmp(method, "GET") == 0 && strcmp(r->method, "HEAD") == 0))
 		return true;
 	refuse(r, FAULT_METHOD_NOT_ALLOWED,
 	    strcmp(method, "GET") == 0 ? "this is asked for with GET"

@@ -289,6 +289,27 @@ describe("renewal", () => {
 	});
 });
 
+describe("HEAD", () => {
+	test("is answered where GET is, without a body", async () => {
+		const { did } = await assay.enrol("makers");
+		for (const url of [`${assay.authUrl}/.well-known/jwks.json`,
+			device(did, "did.json")]) {
+			const got = await call(url, { ca: assay.ca });
+			const head = await call(url,
+				{ ca: assay.ca, method: "HEAD" });
+			assert.equal(head.status, 200);
+			assert.equal(head.text, "");
+			for (const name of ["content-type", "content-length",
+				"cache-control", "etag"])
+				assert.equal(head.headers[name],
+					got.headers[name], name);
+		}
+		const not = await call(`${assay.authUrl}/v1/devices`,
+			{ ca: assay.ca, method: "HEAD" });
+		assert.equal(not.status, 405);
+	});
+});
+
 describe("operators", () => {
 	test("see metrics and health", async () => {
 		const { text } = await call(`${admin}/metrics`);
