@@ -5,15 +5,13 @@
  */
 #include "provider/serve.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/crypto.h"
+#include "provider/hello.h"
 
-#define HELLO_BYTES 4096
-#define ADMITTED_BYTES (64 * 1024)
 #define EVENTS_BACKLOG (256 * 1024)
 
 struct serve {
@@ -195,27 +193,11 @@ answer_hello(struct serve_hello *h, json_t *statement, json_t *evidence)
 	http_reply_text(&r, 200, "application/json", text);
 }
 
-static bool
-read_hello(struct http_request *r, const char **nonce, bool *is_buyers,
-    struct fault *f)
+static struct text
+body_of(struct http_request *r)
 {
-	const char *purpose;
-	json_t *j = NULL;
-	struct text t;
-	bool ok;
-
-	t.len = evbuffer_get_length(r->body);
-	t.at = (const char *)evbuffer_pullup(r->body, -1);
-	ok = json_read(t, HELLO_BYTES, &j, f) &&
-	     json_get_string(j, "nonce", 128, nonce, FAULT_INVALID_JSON, f) &&
-	     json_get_string_or(
-		 j, "purpose", 40, "", &purpose, FAULT_INVALID_JSON, f);
-	if (ok) {
-		*nonce = arena_string(r->arena, *nonce);
-		*is_buyers = strcmp(purpose, "buyer") == 0;
-	}
-	json_free(&j);
-	return ok;
+	return (struct text){(const char *)evbuffer_pullup(r->body, -1),
+	    evbuffer_get_length(r->body)};
 }
 
 /* Evidence that could not be had is left out: the gateway says what that
@@ -304,15 +286,14 @@ serve_hello(struct serve_way *w, struct http_request *r)
 {
 	struct serve_hello *h;
 	struct hello_wait *wait;
+	struct hello hello;
 	struct fault f = {0};
-	const char *nonce;
-	bool is_buyers;
 
-	if (!read_hello(r, &nonce, &is_buyers, &f)) {
+	if (!hello_read(body_of(r), r->arena, &hello, &f)) {
 		refuse(&r, &f);
 		return;
 	}
-	h = &w->hellos[is_buyers ? HELLO_BUYER : HELLO_GATEWAY];
+	h = &w->hellos[hello.is_buyers ? HELLO_BUYER : HELLO_GATEWAY];
 	if (h->request != NULL) {
 		fault_set(&f, FAULT_OVERLOADED, "a hello is under way");
 		refuse(&r, &f);
@@ -322,7 +303,7 @@ serve_hello(struct serve_way *w, struct http_request *r)
 	h->request = r;
 	wait = arena_alloc(r->arena, sizeof *wait);
 	wait->hello = h;
-	wait->nonce = nonce;
+	wait->nonce = hello.nonce;
 	http_request_watch(r, &watch_hello, h);
 	h->asking =
 	    models_recheck(w->serve->s.guard->models, on_rechecked, wait);
@@ -330,27 +311,24 @@ serve_hello(struct serve_way *w, struct http_request *r)
 		on_rechecked(wait);
 }
 
+/* Of each model the newest word, and of no more models than an offer has. */
 static void
-take_judgements(struct serve *s, const json_t *models)
+take_judgements(struct serve *s, json_t *models)
 {
-	const json_t *one;
-	size_t i;
+	const char *canonical;
+	json_t *one;
 
-	json_array_foreach(models, i, one)
+	json_object_foreach(models, canonical, one)
 	{
-		const char *canonical =
-		    json_string_value(json_object_get(one, "canonical"));
 		const char *status =
 		    json_string_value(json_object_get(one, "status"));
 		const char *reason =
 		    json_string_value(json_object_get(one, "reason"));
 
-		if (canonical == NULL || status == NULL ||
-		    json_object_size(s->judgements) > OFFER_MODELS)
+		if (json_object_get(s->judgements, canonical) == NULL &&
+		    json_object_size(s->judgements) >= OFFER_MODELS)
 			continue;
-		json_object_set_new(s->judgements, canonical,
-		    json_pack(
-			"{s:s, s:s?}", "status", status, "reason", reason));
+		json_object_set(s->judgements, canonical, one);
 		if (strcmp(status, "accepted") != 0)
 			log_warn(&s->log, "model_refused",
 			    LOG_STR("model", canonical),
@@ -359,45 +337,23 @@ take_judgements(struct serve *s, const json_t *models)
 }
 
 static void
-take_verified(struct serve_way *w, const json_t *verified)
-{
-	const char *status =
-	    json_string_value(json_object_get(verified, "status"));
-	const char *reason =
-	    json_string_value(json_object_get(verified, "reason"));
-
-	snprintf(w->verified, sizeof w->verified, "%s %s",
-	    status != NULL ? status : "", reason != NULL ? reason : "");
-}
-
-static void
 serve_admitted(struct serve_way *w, struct http_request *r)
 {
 	struct serve *s = w->serve;
-	const json_t *models;
-	const char *session;
-	json_t *j = NULL;
+	struct admission told;
 	struct fault f;
-	struct text t;
 
-	t.len = evbuffer_get_length(r->body);
-	t.at = (const char *)evbuffer_pullup(r->body, -1);
-	if (!json_read(t, ADMITTED_BYTES, &j, &f) ||
-	    !json_get_array(
-		j, "models", OFFER_MODELS, &models, FAULT_INVALID_JSON, &f)) {
-		json_free(&j);
+	if (!admission_read(body_of(r), &told, &f)) {
 		refuse(&r, &f);
 		return;
 	}
-	session = json_string_value(json_object_get(j, "session"));
-	snprintf(w->session, sizeof w->session, "%s",
-	    session != NULL ? session : "");
-	take_judgements(s, models);
-	take_verified(w, json_object_get(j, "verified"));
+	memcpy(w->session, told.session, sizeof w->session);
+	memcpy(w->verified, told.verified, sizeof w->verified);
+	take_judgements(s, told.models);
 	log_info(&s->log, "admitted", LOG_INT("slot", w->slot),
 	    LOG_STR("session", w->session), LOG_STR("verified", w->verified),
-	    LOG_INT("models", json_array_size(models)));
-	json_free(&j);
+	    LOG_INT("models", json_object_size(told.models)));
+	admission_free(&told);
 	http_reply_start(r, 204, &(struct http_fields){0});
 	http_reply_end(r);
 	http_request_close(&r);
