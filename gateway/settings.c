@@ -5,7 +5,11 @@
  */
 #include "gateway/settings.h"
 
+#include "gateway/canary_answer.h"
+
 #define S struct settings
+#define WORDS_(x) #x
+#define WORDS(x) WORDS_(x)
 
 /* clang-format off */
 const struct setting settings_table[] = {
@@ -47,7 +51,8 @@ SETTING_ADDRESS("auth.mint", S, auth_mint, "127.0.0.1:7444",
     "The mint listener of assay-auth."),
 SETTING_STRING("auth.name", S, auth_name, "",
     "Name that the mint's certificate must carry; unset: its chain is enough."),
-SETTING_INT("canary.per_day", S, canary_per_day, 0, 86400, "12",
+SETTING_INT("canary.per_day", S, canary_per_day, 0, 86400,
+    WORDS(CANARY_PER_DAY),
     "Audits of an offer a day, over all gateways, at random times; 0: none."),
 SETTING_PATH("canary.prompts", S, canary_prompts, "",
     "Audits' prompts, one a line, the same for every gateway; unset: ours."),

@@ -245,8 +245,8 @@ print_head(bool json, unsigned long long seed)
 		printf("seed %llu: %d days, %d providers, %d buyers, "
 		       "%d canaries a day\n"
 		       "%-27s %5s %7s %-7s %-7s %7s %8s %8s  bar\n",
-		    seed, DAYS, PROVIDERS, BUYERS, AUDITS, "attack", "true",
-		    "highest", "tier", "lowest", "noticed", "demoted",
+		    seed, DAYS, PROVIDERS, BUYERS, CANARY_PER_DAY, "attack",
+		    "true", "highest", "tier", "lowest", "noticed", "demoted",
 		    "not gold");
 }
 

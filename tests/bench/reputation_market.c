@@ -206,11 +206,12 @@ one_canary(struct market *m, const struct attack *a, int provider, int now)
 		    chance(m) >= (is_other ? CANARY_SEES : CANARY_FAILS), now);
 }
 
-/* As many as fall into this hour, by Poisson's distribution. */
+/* As many as fall into this hour of what gateways send to an offer, by
+ * Poisson's distribution. */
 static void
 audit(struct market *m, const struct attack *a, int provider, int now)
 {
-	double none = exp(-(double)AUDITS / TICKS);
+	double none = exp(-(double)CANARY_PER_DAY / TICKS);
 
 	if (a->no_canaries)
 		return;

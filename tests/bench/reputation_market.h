@@ -26,8 +26,7 @@ enum {
 	TICKS = 24,	/* the score runs each hour */
 	NEWCOMERS = 20,
 	JOIN = 20,
-	STRIKE = 25,
-	AUDITS = 12 /* canaries a day on average, at times without memory */
+	STRIKE = 25
 };
 #define FEEDBACK 0.20	     /* of good answers are judged by who judges */
 #define FEEDBACK_ON_BAD 0.30 /* of bad ones */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/canary_answer.h"
 #include "reputation/score.h"
 #include "reputation/tier.h"
 
@@ -267,7 +268,8 @@ static void
 plot_fall(FILE *out)
 {
 	static const struct life good = {REQUESTS, .96, .992, 0, 0};
-	static const struct life audited = {REQUESTS, .96, .992, 12, 0};
+	static const struct life audited = {
+	    REQUESTS, .96, .992, CANARY_PER_DAY, 0};
 	static const struct {
 		struct life then;
 		bool is_audited, shows_kept;
@@ -280,10 +282,10 @@ plot_fall(FILE *out)
 		"30 % fail", 0},
 	    {{REQUESTS, .50, .992, 0, 0}, false, false, "#b3261e", "",
 		"answers half as good", 0},
-	    {{REQUESTS, .96, .992, 12, SLANDERERS}, true, true, "#2563a8", "",
-		"20 slander: kept", -4},
-	    {{REQUESTS, .96, .992, 12, SLANDERERS}, true, false, "#2563a8",
-		"3 4", "20 slander: score", 9},
+	    {{REQUESTS, .96, .992, CANARY_PER_DAY, SLANDERERS}, true, true,
+		"#2563a8", "", "20 slander: kept", -4},
+	    {{REQUESTS, .96, .992, CANARY_PER_DAY, SLANDERERS}, true, false,
+		"#2563a8", "3 4", "20 slander: score", 9},
 	};
 	struct chart c = {out, -3, 35, 0, 100, false};
 

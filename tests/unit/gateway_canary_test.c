@@ -354,7 +354,7 @@ market_ask(struct market *m, size_t who, size_t prompt, int64_t minute)
 	m->failed_at[who] = minute;
 }
 
-/* A week at twelve a day each; liars are asked first of all. */
+/* A week at as many a day as gateways send; liars are asked first of all. */
 static void
 market_week(struct market *m, uint64_t seed)
 {
@@ -366,7 +366,7 @@ market_week(struct market *m, uint64_t seed)
 		for (size_t i = 0; i < m->count; i++) {
 			seed =
 			    seed * 6364136223846793005u + 1442695040888963407u;
-			if ((seed >> 33) % 120 == 0)
+			if ((seed >> 33) % (24 * 60) < CANARY_PER_DAY)
 				market_ask(
 				    m, i, (seed >> 44) % PROMPTS, minute);
 		}
