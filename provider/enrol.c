@@ -19,26 +19,31 @@
 #define CHECK_MS 60000
 #define AGAIN_MS 300000
 
-/* The sentence of an error object, or the status. */
-static bool
-answer_fault(const struct http_answer *answer, struct fault *f)
+bool
+enrol_refused(int status, struct text body, struct fault *f)
 {
 	enum fault_kind kind = FAULT_REFUSED;
 	const json_t *error;
 	const char *code, *message;
 	json_t *j = NULL;
 
-	json_read((struct text){answer->body, answer->body_len}, ANSWER_BYTES,
-	    &j, NULL);
+	json_read(body, ANSWER_BYTES, &j, NULL);
 	error = json_object_get(j, "error");
 	code = json_string_value(json_object_get(error, "code"));
 	message = json_string_value(json_object_get(error, "message"));
 	if (code != NULL && fault_of_code(code) != FAULT_NONE)
 		kind = fault_of_code(code);
-	fault_set(f, kind, "auth answers %d %s: %s", answer->status,
+	fault_set(f, kind, "auth answers %d %s: %s", status,
 	    code != NULL ? code : "", message != NULL ? message : "");
 	json_free(&j);
 	return false;
+}
+
+static bool
+answer_fault(const struct http_answer *answer, struct fault *f)
+{
+	return enrol_refused(
+	    answer->status, (struct text){answer->body, answer->body_len}, f);
 }
 
 static struct evbuffer *

@@ -16,6 +16,9 @@
 bool enrol(const char *auth_url, const char *auth_ca, const char *code,
     const char *folder, struct fault *f);
 
+/* The sentence and kind of an error object, or the status alone; false. */
+bool enrol_refused(int status, struct text body, struct fault *f);
+
 struct renewal;
 /* Asks when renew_after has come, and again every few minutes until it has
  * worked; on_renewed after the folder holds the new certificate. */

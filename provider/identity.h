@@ -8,8 +8,8 @@
 #define PROVIDER_IDENTITY_H
 
 #include "base/crypto.h"
-#include "base/fault.h"
-#include "base/mem.h"
+#include "base/json.h"
+#include "base/tls.h"
 
 struct identity {
 	const char *folder;
@@ -30,8 +30,20 @@ struct identity {
 bool identity_load(
     struct arena *a, const char *folder, struct identity *out, struct fault *f);
 
+/* An answer of enrolment or renewal, read; pure. Its certificates are well
+ * formed and the first names the DID; whether they are true is for TLS. */
+struct enrolment {
+	struct identity identity; /* in the arena; no files, no auth_url */
+	STACK_OF(X509) * chain;	  /* leaf first */
+	json_t *json;
+};
+bool enrolment_read(
+    struct arena *a, struct text t, struct enrolment *out, struct fault *f);
+void enrolment_free(struct enrolment *x);
+
 /* The answer of enrolment or renewal (a JSON text, see docs) becomes the
- * identity in the folder. auth_url and auth_ca are kept with it; auth_ca may
+ * identity in the folder; one that is not whole or not for the key changes
+ * nothing there. auth_url and auth_ca are kept with it; auth_ca may
  * be NULL. next_key is true where a renewal's new key is to take the place of
  * the old one. */
 bool identity_store(const char *folder, const char *answer, size_t len,
