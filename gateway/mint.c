@@ -158,17 +158,23 @@ on_not_asked(void *arg)
 	answer(q, NULL);
 }
 
-static bool
-read_handoff(const json_t *o, struct handoff *out, struct fault *f)
+bool
+handoff_read(
+    struct text t, struct arena *a, struct handoff *out, struct fault *f)
 {
 	const char *expires;
+	json_t *o = NULL;
+	bool ok;
 
-	return json_get_string(o, "token", HANDOFF_TOKEN_MAX, &out->token,
-		   FAULT_INVALID, f) &&
-	       json_get_string(
-		   o, "expires_at", 64, &expires, FAULT_INVALID, f) &&
-	       (time_of_rfc3339(text_of(expires), &out->expires_at_ms) ||
-		   fault_set(f, FAULT_INVALID, "expires_at is no time"));
+	ok = json_read(t, ANSWER_MAX, &o, f) &&
+	     json_get_string(o, "token", HANDOFF_TOKEN_MAX, &out->token,
+		 FAULT_INVALID, f) &&
+	     json_get_string(o, "expires_at", 64, &expires, FAULT_INVALID, f) &&
+	     (time_of_rfc3339(text_of(expires), &out->expires_at_ms) ||
+		 fault_set(f, FAULT_INVALID, "expires_at is no time"));
+	out->token = ok ? arena_string(a, out->token) : NULL;
+	json_free(&o);
+	return ok;
 }
 
 static bool
@@ -184,7 +190,6 @@ on_answer(void *arg, const struct http_answer *a, const struct fault *f)
 	struct question *q = arg;
 	struct handoff h = {0};
 	struct fault why;
-	json_t *o = NULL;
 	bool ok = false;
 
 	q->inner = NULL;
@@ -193,14 +198,12 @@ on_answer(void *arg, const struct http_answer *a, const struct fault *f)
 	else if (a->status != 200 && a->status != 201)
 		fault_set(&q->fault, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE,
 		    "assay-auth answered %d: %s", a->status, a->body);
-	else if (!json_read((struct text){a->body, a->body_len}, ANSWER_MAX, &o,
-		     &why) ||
-		 !read_handoff(o, &h, &why))
+	else if (!handoff_read(
+		     (struct text){a->body, a->body_len}, q->arena, &h, &why))
 		unavailable(q, why.why);
 	else
 		ok = true;
 	answer(q, ok ? &h : NULL);
-	json_free(&o);
 }
 
 static void

@@ -28,6 +28,11 @@ struct handoff {
 	int64_t expires_at_ms;
 };
 
+/* Pure: {"token", "expires_at"} as auth answers; the token in the arena. Fails
+ * INVALID_JSON or INVALID. */
+bool handoff_read(
+    struct text t, struct arena *a, struct handoff *out, struct fault *f);
+
 struct mint;
 /* address is host:port; tls a client context; server_name NULL: chain only. */
 struct mint *mint_new(struct loop *l, const char *address, SSL_CTX *tls,
