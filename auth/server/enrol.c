@@ -9,14 +9,12 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "auth/key.h"
 #include "auth/server/auth_db.h"
+#include "auth/server/order.h"
 #include "auth/server/reply.h"
 #include "base/clock.h"
 #include "base/tls.h"
 
-#define BODY_BYTES_MAX (CSR_BYTES_MAX + 4096)
-#define CODE_BYTES_MAX 200
 #define OPEN_MOST 256
 #define BACKDATED_MS 300000 /* devices' clocks run behind */
 
@@ -252,17 +250,10 @@ static bool
 ask_enrolment(struct job *j, const json_t *body, struct fault *f)
 {
 	struct arena *a = j->request->arena;
-	const char *code, *csr;
 	struct ec_key *key;
 	bool ok;
 
-	if (!json_get_string(body, "code", CODE_BYTES_MAX, &code,
-		FAULT_INVALID_REQUEST, f) ||
-	    !json_get_string(
-		body, "csr", CSR_BYTES_MAX, &csr, FAULT_INVALID_REQUEST, f))
-		return false;
-	key_sha256(text_of(code), j->code_sha256);
-	if (!csr_read(text_of(csr), &key, f))
+	if (!device_order_read(body, j->code_sha256, &key, f))
 		return false;
 	device_did(key, j->did);
 	ok = issue(j, key, f);
@@ -282,7 +273,7 @@ enrol_device(struct enrolments *e, struct http_request *r)
 
 	if (j == NULL)
 		return;
-	if (!body_read(r, BODY_BYTES_MAX, &body, &f) ||
+	if (!body_read(r, DEVICE_ORDER_MAX, &body, &f) ||
 	    !ask_enrolment(j, body, &f))
 		job_refuse(j, &f);
 	json_free(&body);
@@ -353,13 +344,10 @@ ask_renewal(struct job *j, const json_t *body, struct fault *f)
 {
 	struct presented was;
 	struct ec_key *key;
-	const char *csr;
 	bool ok;
 
 	if (!read_presented(j, &was, f) ||
-	    !json_get_string(
-		body, "csr", CSR_BYTES_MAX, &csr, FAULT_INVALID_REQUEST, f) ||
-	    !csr_read(text_of(csr), &key, f))
+	    !device_order_read(body, NULL, &key, f))
 		return false;
 	ok = issue(j, key, f);
 	if (ok)
@@ -379,7 +367,7 @@ renew_device(struct enrolments *e, struct http_request *r, const char *did)
 	if (j == NULL)
 		return;
 	text_store(text_of(did), j->did, sizeof j->did);
-	if (!body_read(r, BODY_BYTES_MAX, &body, &f) ||
+	if (!body_read(r, DEVICE_ORDER_MAX, &body, &f) ||
 	    !ask_renewal(j, body, &f))
 		job_refuse(j, &f);
 	json_free(&body);

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "auth/server/order.h"
 #include "auth/server/reply.h"
 #include "base/clock.h"
 #include "base/link.h"
 
-#define ORDER_BYTES_MAX 8192
 #define NAME_MAX_ 200
 
 struct gateway {
@@ -34,24 +34,6 @@ struct mint {
 };
 
 /* ----------------------------------------------------------------- handoffs */
-
-static bool
-order_read(const json_t *o, struct handoff_claims *c, struct fault *f)
-{
-	const enum fault_kind k = FAULT_INVALID_REQUEST;
-
-	return json_get_string(o, "aud", NAME_MAX_, &c->aud, k, f) &&
-	       json_get_string(o, "sub", NAME_MAX_, &c->sub, k, f) &&
-	       json_get_string(
-		   o, "workspace", NAME_MAX_, &c->workspace, k, f) &&
-	       json_get_string(o, "task", NAME_MAX_, &c->task, k, f) &&
-	       json_get_string(o, "model", NAME_MAX_, &c->model, k, f) &&
-	       json_get_string(o, "pool", NAME_MAX_, &c->pool, k, f) &&
-	       json_get_string(
-		   o, "request_id", NAME_MAX_, &c->request_id, k, f) &&
-	       json_get_string_or(
-		   o, "cnf_x5t_s256", NAME_MAX_, NULL, &c->cnf_x5t_s256, k, f);
-}
 
 static bool
 make(struct gateway *g, struct arena *a, struct handoff_claims *c, char **token,
@@ -123,8 +105,9 @@ on_request(struct http_request *r, void *arg)
 	json_t *order = NULL;
 	char *token = NULL;
 
-	if (is_for_us(r, &f) && body_read(r, ORDER_BYTES_MAX, &order, &f) &&
-	    order_read(order, &c, &f) && make(g, r->arena, &c, &token, &f))
+	if (is_for_us(r, &f) && body_read(r, HANDOFF_ORDER_MAX, &order, &f) &&
+	    handoff_order_read(order, &c, &f) &&
+	    make(g, r->arena, &c, &token, &f))
 		answer(&r, token, c.iat + HANDOFF_LIFE_S);
 	else
 		refuse(g, &r, &f);
@@ -222,7 +205,7 @@ mint_open(struct house *h, const char *address, SSL_CTX *tls, struct mint **out,
 	struct mint *m = mem_new(sizeof *m);
 
 	link_limits_default(&s.limits);
-	s.limits.body_bytes = ORDER_BYTES_MAX;
+	s.limits.body_bytes = HANDOFF_ORDER_MAX;
 	s.limits.streams = 1000;
 	/* A gateway gives up on requests whose buyers leave. */
 	s.limits.resets_per_s = 10000;
