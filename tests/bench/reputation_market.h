@@ -22,9 +22,9 @@ enum {
 	ACCOUNTS = BUYERS + 700, /* the attackers' own come after the buyers */
 	BUCKETS = 64,
 	DAYS = 60,
-	REQUESTS = 100, /* a provider gets each day */
-	TICKS = 24,	/* the score runs each hour */
-	NEWCOMERS = 20,
+	REQUESTS = 100,	 /* a provider gets each day */
+	TICKS = 24,	 /* the score runs each hour */
+	NEWCOMERS = 100, /* so many that the share is not left to chance */
 	JOIN = 20,
 	STRIKE = 25
 };
