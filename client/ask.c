@@ -58,24 +58,29 @@ member(const json_t *o, const char *name)
 	return s != NULL ? s : "-";
 }
 
+bool
+ask_refused(int status, struct text answer, struct fault *f)
+{
+	struct fault unread = {0};
+	const json_t *error;
+	json_t *j = NULL;
+
+	json_read(answer, ASK_ANSWER_BYTES, &j, &unread);
+	error = json_object_get(j, "error");
+	fault_set(f, FAULT_REFUSED, "the gateway says %d %s: %s", status,
+	    member(error, "code"), member(error, "message"));
+	json_free(&j);
+	return false;
+}
+
 static bool
 read_status(const struct asking *x, struct fault *f)
 {
-	struct fault unread = {0};
-	json_t *j = NULL;
-	const json_t *error;
-
 	if (x->status == 200)
 		return true;
-	if (x->status == 0) {
-		*f = x->fault;
-		return false;
-	}
-	json_read(x->answer, ASK_ANSWER_BYTES, &j, &unread);
-	error = json_object_get(j, "error");
-	fault_set(f, FAULT_REFUSED, "the gateway says %d %s: %s", x->status,
-	    member(error, "code"), member(error, "message"));
-	json_free(&j);
+	if (x->status != 0)
+		return ask_refused(x->status, x->answer, f);
+	*f = x->fault;
 	return false;
 }
 

@@ -21,6 +21,10 @@
 bool ask_gateway(const struct cli *c, const char *path, const json_t *body,
     struct text *answer, struct fault *f);
 
+/* A refusal as the fault it is, with the gateway's code and sentence, if it
+ * gives them; false. */
+bool ask_refused(int status, struct text answer, struct fault *f);
+
 /* The text made safe for a path's segment or a parameter (RFC 3986 2.1). */
 const char *ask_escape(const struct cli *c, const char *text);
 

@@ -24,8 +24,8 @@ exchange_is_given(const struct cli *c)
 	       cli_option(c, "id") != NULL;
 }
 
-static bool
-read_signature(const struct cli *c, struct text file,
+bool
+exchange_signature_read(struct arena *a, struct text file,
     struct chat_signature *out, struct fault *f)
 {
 	const char *text, *signature, *address, *algorithm;
@@ -42,11 +42,10 @@ read_signature(const struct cli *c, struct text file,
 	     json_get_string_or(
 		 j, "signing_algo", 16, "ecdsa", &algorithm, FAULT_INVALID, f);
 	if (ok)
-		*out = (struct chat_signature){
-		    text_of(arena_string(c->arena, text)),
-		    text_of(arena_string(c->arena, signature)),
-		    text_of(arena_string(c->arena, address)),
-		    text_of(arena_string(c->arena, algorithm))};
+		*out = (struct chat_signature){text_of(arena_string(a, text)),
+		    text_of(arena_string(a, signature)),
+		    text_of(arena_string(a, address)),
+		    text_of(arena_string(a, algorithm))};
 	json_free(&j);
 	return ok;
 }
@@ -87,7 +86,8 @@ exchange_read(const struct cli *c, struct exchange *out, struct fault *f)
 		return false;
 	out->model = text_of(cli_option(c, "model"));
 	out->unread.kind = FAULT_NONE;
-	read_signature(c, signature, &out->signature, &out->unread);
+	exchange_signature_read(
+	    c->arena, signature, &out->signature, &out->unread);
 	return true;
 }
 

@@ -32,6 +32,10 @@ bool exchange_is_given(const struct cli *c);
 /* A signature that is no signature is kept as e->unread, for the verdict. */
 bool exchange_read(const struct cli *c, struct exchange *out, struct fault *f);
 
+/* Pure: a signature as GET /v1/signature/{id} gives it. */
+bool exchange_signature_read(struct arena *a, struct text file,
+    struct chat_signature *out, struct fault *f);
+
 /* The signature, both hashes and the model, as checks; false where the
  * signature itself does not hold. Whose it is, the caller checks next. */
 bool exchange_check(const struct exchange *e, struct verdict *v);

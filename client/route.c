@@ -3,10 +3,11 @@
  * assay route: asks the gateway how it would route, without sending anything,
  * and explains the answer: who would serve, and why each other would not.
  */
-#include <stdio.h>
+#include "client/route.h"
 
-#include "base/json.h"
 #include "client/ask.h"
+
+enum { SAID_BYTES = 300 };
 
 /* {"task", "model", "options"} from the command's options. */
 static bool
@@ -46,38 +47,47 @@ request_body(struct cli *c, json_t **out, struct fault *f)
 }
 
 static const char *
-member(const json_t *o, const char *name)
+said(struct arena *a, const json_t *o, const char *name)
 {
 	const char *s = json_string_value(json_object_get(o, name));
+	char *out = arena_alloc(a, SAID_BYTES);
 
-	return s != NULL ? s : "-";
+	text_escape(text_of(s != NULL ? s : "-"), out, SAID_BYTES);
+	return out;
 }
 
 static void
-explain(const json_t *answer)
+explain_one(FILE *to, struct arena *a, const json_t *one)
+{
+	bool is_refused = json_is_string(json_object_get(one, "reason"));
+
+	fprintf(to, "%-62s %-12s %-7s %s\n", said(a, one, "did"),
+	    said(a, one, "pool"), said(a, one, "tier"),
+	    is_refused ? said(a, one, "reason") : "admissible");
+}
+
+void
+route_explain(FILE *to, const json_t *answer)
 {
 	const json_t *candidates = json_object_get(answer, "candidates");
 	const json_t *choice = json_object_get(answer, "choice");
+	struct arena *a = arena_new();
 	const json_t *one;
 	size_t i;
 
 	if (json_is_object(choice))
-		printf("would go to %s\n\n", member(choice, "did"));
+		fprintf(to, "would go to %s\n\n", said(a, choice, "did"));
 	else
-		printf("would be refused: %s\n\n",
-		    member(json_object_get(answer, "error"), "code"));
-	printf("%-62s %-12s %-7s %s\n", "did", "pool", "tier", "verdict");
+		fprintf(to, "would be refused: %s\n\n",
+		    said(a, json_object_get(answer, "error"), "code"));
+	fprintf(to, "%-62s %-12s %-7s %s\n", "did", "pool", "tier", "verdict");
 	json_array_foreach(candidates, i, one)
 	{
-		const json_t *reason = json_object_get(one, "reason");
-
-		printf("%-62s %-12s %-7s %s\n", member(one, "did"),
-		    member(one, "pool"), member(one, "tier"),
-		    json_is_string(reason) ? json_string_value(reason)
-					   : "admissible");
+		explain_one(to, a, one);
 	}
 	if (json_array_size(candidates) == 0)
-		puts("(nobody offers this model for this task)");
+		fputs("(nobody offers this model for this task)\n", to);
+	arena_free(&a);
 }
 
 static bool
@@ -93,7 +103,7 @@ route(struct cli *c, struct fault *f)
 	if (ok && c->json)
 		puts(json_write(c->arena, answer));
 	else if (ok)
-		explain(answer);
+		route_explain(stdout, answer);
 	json_free(&body);
 	json_free(&answer);
 	return ok;
