@@ -17,18 +17,12 @@
 #include "gateway/exchange_priv.h"
 #include "gateway/inquiries.h"
 #include "gateway/trial.h"
+#include "gateway/wish.h"
 
 #define REPORT_BODY_MAX ((size_t)1 << 20)
-#define MODEL_MAX 200
 #define WITHIN_MS 25000
 
 /* ------------------------------------------------------------------ asking */
-
-struct wish {
-	const char *model;
-	const char *task;
-	char nonce[65]; /* as services fill it: zeros on the right */
-};
 
 /* One provider that is asked, and what it gave. */
 struct attest_one {
@@ -46,75 +40,13 @@ struct attest_part {
 };
 
 static bool
-read_nonce(const char *hex, struct wish *w, struct fault *f)
+make_query(
+    struct exchange *x, const char *model, const char *task, struct fault *f)
 {
-	uint8_t nonce[BINDING_NONCE];
-
-	if (!binding_nonce_read(text_of(hex), nonce, f)) {
-		f->kind = FAULT_INVALID_REQUEST;
-		return false;
-	}
-	hex_encode(bytes_of(nonce, sizeof(nonce)), w->nonce);
-	return true;
-}
-
-/* {"model_id", "nonce"} */
-static bool
-read_body(struct exchange *x, struct wish *w, struct fault *f)
-{
-	const char *nonce;
-	json_t *j = NULL;
-	bool ok;
-
-	ok =
-	    json_read(exchange_body(x), 4096, &j, f) &&
-	    json_get_string(j, "model_id", MODEL_MAX, &w->model,
-		FAULT_INVALID_REQUEST, f) &&
-	    json_get_string(j, "nonce", 64, &nonce, FAULT_INVALID_REQUEST, f) &&
-	    read_nonce(nonce, w, f);
-	if (ok)
-		w->model = arena_string(x->arena, w->model);
-	json_free(&j);
-	return ok;
-}
-
-static const char *
-parameter(struct exchange *x, const char *name)
-{
-	return endpoint_parameter(
-	    client_request(x->client)->query, name, x->arena);
-}
-
-/* ?model=…&nonce=…[&signing_algo=ecdsa][&collateral=true] */
-static bool
-read_parameters(struct exchange *x, struct wish *w, struct fault *f)
-{
-	const char *nonce = parameter(x, "nonce");
-	const char *algorithm = parameter(x, "signing_algo");
-	const char *collateral = parameter(x, "collateral");
-
-	w->model = parameter(x, "model");
-	if (w->model == NULL || nonce == NULL)
-		return fault_set(f, FAULT_INVALID_REQUEST,
-		    "give model and nonce as parameters");
-	if (algorithm != NULL && strcmp(algorithm, "ecdsa") != 0)
-		return fault_set(f, FAULT_INVALID_REQUEST,
-		    "workers here sign with ecdsa alone");
-	if (collateral != NULL && strcmp(collateral, "true") == 0)
-		x->attest->collateral = json_object();
-	else if (collateral != NULL && strcmp(collateral, "false") != 0)
-		return fault_set(
-		    f, FAULT_INVALID_REQUEST, "collateral is true or false");
-	return read_nonce(nonce, w, f);
-}
-
-static bool
-make_query(struct exchange *x, const struct wish *w, struct fault *f)
-{
-	json_t *o = json_pack("{s:s}", "model", w->model);
+	json_t *o = json_pack("{s:s}", "model", model);
 	struct query_ask ask = {.principal = &x->principal,
 	    .catalog = x->catalog,
-	    .task = w->task,
+	    .task = task,
 	    .content_type = "application/json",
 	    .bounds = &x->house->bounds,
 	    .is_private = true,
@@ -323,13 +255,21 @@ attest_free(struct exchange *x)
 
 /* A model that does not chat may still complete. */
 static bool
-find_model(struct exchange *x, struct wish *w, struct fault *f)
+find_model(struct exchange *x, const char *model, struct fault *f)
 {
-	w->task = "chat";
-	if (make_query(x, w, f))
-		return true;
-	w->task = "completion";
-	return f->kind == FAULT_MODEL_NOT_FOUND && make_query(x, w, f);
+	return make_query(x, model, "chat", f) ||
+	       (f->kind == FAULT_MODEL_NOT_FOUND &&
+		   make_query(x, model, "completion", f));
+}
+
+static bool
+read_wish(struct exchange *x, struct wish *w, struct fault *f)
+{
+	const struct http_request *r = client_request(x->client);
+
+	if (x->endpoint->kind != ENDPOINT_REPORT)
+		return wish_read(exchange_body(x), x->arena, w, f);
+	return wish_of_query(r->query, x->arena, w, f);
 }
 
 static const struct inquiries_events inquiries_events = {on_one, on_all};
@@ -339,12 +279,14 @@ attest_ask(struct exchange *x)
 {
 	bool is_report = x->endpoint->kind == ENDPOINT_REPORT;
 	struct path *paths[INQUIRIES_MAX];
-	struct wish w = {0};
+	struct wish w;
 
 	x->attest = arena_alloc(x->arena, sizeof(*x->attest));
-	if (!(is_report ? read_parameters(x, &w, &x->fault)
-			: read_body(x, &w, &x->fault)) ||
-	    !find_model(x, &w, &x->fault) ||
+	if (!read_wish(x, &w, &x->fault))
+		return LEDGER;
+	if (w.collateral)
+		x->attest->collateral = json_object();
+	if (!find_model(x, w.model, &x->fault) ||
 	    !pick(x, is_report ? INQUIRIES_MAX : 1, &x->fault))
 		return LEDGER;
 	memset(&x->fault, 0, sizeof(x->fault));
