@@ -366,33 +366,38 @@ on_body(void *arg, struct evbuffer *data)
 
 /* -------------------------------------------------------------------- end */
 
-/* A polite refusal keeps its own code; everything else is an error of the
- * provider, with the code it gave in the sentence. */
+bool
+relay_refusal(int status, struct text body, struct fault *f)
+{
+	const json_t *error = NULL;
+	const char *code = "none";
+	enum fault_kind kind = FAULT_PROVIDER_ERROR;
+	json_t *o = NULL;
+
+	if (body.len > 0 && json_read(body, REFUSAL_MAX, &o, NULL) &&
+	    json_get_object(o, "error", &error, FAULT_INVALID, NULL))
+		json_get_string_or(
+		    error, "code", 64, "none", &code, FAULT_INVALID, NULL);
+	if (status == 503 && strcmp(code, "capacity_exceeded") == 0)
+		kind = FAULT_CAPACITY_EXCEEDED;
+	if (status == 503 && strcmp(code, "outside_window") == 0)
+		kind = FAULT_OUTSIDE_WINDOW;
+	fault_set(
+	    f, kind, "the provider answered %d with code %s", status, code);
+	json_free(&o);
+	return false;
+}
+
 static void
 fail_refused(struct relay *r)
 {
 	size_t len = evbuffer_get_length(r->held);
 	const char *body = (const char *)evbuffer_pullup(r->held, -1);
-	const json_t *error = NULL;
-	const char *code = "none";
-	enum fault_kind kind = FAULT_PROVIDER_ERROR;
-	json_t *o = NULL;
-	char why[200];
+	struct fault why;
 
-	if (len > 0 &&
-	    json_read((struct text){body, len}, REFUSAL_MAX, &o, NULL) &&
-	    json_get_object(o, "error", &error, FAULT_INVALID, NULL))
-		json_get_string_or(
-		    error, "code", 64, "none", &code, FAULT_INVALID, NULL);
-	if (r->result.status == 503 && strcmp(code, "capacity_exceeded") == 0)
-		kind = FAULT_CAPACITY_EXCEEDED;
-	if (r->result.status == 503 && strcmp(code, "outside_window") == 0)
-		kind = FAULT_OUTSIDE_WINDOW;
-	snprintf(why, sizeof(why), "the provider answered %d with code %s",
-	    r->result.status, code);
-	json_free(&o);
+	relay_refusal(r->result.status, (struct text){body, len}, &why);
 	evbuffer_drain(r->held, len);
-	fail(r, kind, why);
+	fail(r, why.kind, why.why);
 }
 
 /* A link that is lost under an answer is the provider's disconnect; one that is

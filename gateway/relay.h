@@ -10,6 +10,7 @@
 #define GATEWAY_RELAY_H
 
 #include "base/loop.h"
+#include "base/text.h"
 #include "gateway/client.h"
 #include "gateway/path.h"
 #include "gateway/usage.h"
@@ -70,5 +71,9 @@ struct pending *relay_ask(const struct relay_order *o,
 bool relay_lets_through(const char *name, int status);
 /* Pure: is this status the request's own fault, to be passed on as it is? */
 bool relay_is_buyers_fault(int status);
+/* Pure: a provider's refusal as a fault. A polite one keeps its own code
+ * (CAPACITY_EXCEEDED, OUTSIDE_WINDOW); everything else is PROVIDER_ERROR, with
+ * the code it gave in the sentence. Returns false. */
+bool relay_refusal(int status, struct text body, struct fault *f);
 
 #endif
