@@ -17,7 +17,6 @@
 enum {
 	WRITE_MS = 5000,
 	OFFERS_MOST = 20000,
-	RECORD_ROWS = 100,
 	BATCH_ROWS = 5000,
 	SPOOL_MOST = 16 << 20,
 	DAYS_MOST = 1000000 /* since 1970 */
@@ -109,7 +108,7 @@ add_tally(struct considered *x, const struct tally *t, json_t *rows)
 					: rejection_name((enum rejection)i),
 			"times", (json_int_t)t->times[i], "day",
 			(json_int_t)x->day));
-		if (json_array_size(rows) == RECORD_ROWS)
+		if (json_array_size(rows) == NOT_CHOSEN_ROWS)
 			spool_rows(x, rows);
 	}
 }
@@ -191,18 +190,20 @@ read_row(const json_t *o, struct arena *a, struct not_chosen_row *out,
 	return true;
 }
 
-static bool
-read_record(struct bytes b, struct arena *a, struct not_chosen_row *out,
-    size_t *count, struct fault *f)
+bool
+not_chosen_read(struct bytes record, struct arena *a,
+    struct not_chosen_row *out, size_t *count, struct fault *f)
 {
 	const json_t *rows;
 	json_t *o;
 	bool ok;
 
-	if (!json_read((struct text){(const char *)b.at, b.len},
+	*count = 0;
+	if (!json_read((struct text){(const char *)record.at, record.len},
 		SPOOL_RECORD_MAX, &o, f))
 		return false;
-	ok = json_get_array(o, "rows", RECORD_ROWS, &rows, FAULT_INVALID, f);
+	ok =
+	    json_get_array(o, "rows", NOT_CHOSEN_ROWS, &rows, FAULT_INVALID, f);
 	for (size_t i = 0; ok && i < json_array_size(rows); i++)
 		ok = read_row(json_array_get(rows, i), a, &out[(*count)++], f);
 	json_free(&o);
@@ -218,8 +219,8 @@ gather(struct considered *x, struct arena *a, struct not_chosen_row *rows)
 	struct fault f;
 	size_t n = 0;
 
-	while (n + RECORD_ROWS <= BATCH_ROWS) {
-		size_t with = n;
+	while (n + NOT_CHOSEN_ROWS <= BATCH_ROWS) {
+		size_t more;
 
 		if (!spool_read(x->spool, &record, &number, &f)) {
 			log_error(&x->log, "not_chosen_spool_unreadable",
@@ -229,8 +230,8 @@ gather(struct considered *x, struct arena *a, struct not_chosen_row *rows)
 		if (record.len == 0)
 			break;
 		x->asked = number;
-		if (read_record(record, a, rows, &with, &f))
-			n = with;
+		if (not_chosen_read(record, a, rows + n, &more, &f))
+			n += more;
 		else
 			log_error(&x->log, "not_chosen_record_unreadable",
 			    LOG_STR("why", f.why));

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/pg.h"
+#include "gateway/gateway_db.h"
 #include "gateway/route.h"
 
 struct considered;
@@ -25,5 +26,11 @@ void considered_note(struct considered *x, const struct route_ask *ask,
 /* All of it is in the spool when this returns; fn, through the loop, once it
  * is in Postgres too or Postgres does not take it now. */
 void considered_drain(struct considered *x, void (*fn)(void *arg), void *arg);
+
+/* Pure: a record of the spool; out has room for NOT_CHOSEN_ROWS, texts are in
+ * the arena. */
+#define NOT_CHOSEN_ROWS 100
+bool not_chosen_read(struct bytes record, struct arena *a,
+    struct not_chosen_row *out, size_t *count, struct fault *f);
 
 #endif
