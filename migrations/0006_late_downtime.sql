@@ -37,7 +37,8 @@ COMMENT ON FUNCTION assay.day_ms(date) IS 'When a UTC day begins, in Unix millis
 -- What a run is made of is in score_day, what ended it at once in tier_change
 -- and audit_result. A run of n days is the last n that were not excused.
 CREATE FUNCTION assay.excuse_late(late date, silver double precision, gold double precision) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, assay, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, assay, pg_temp
+SET work_mem = '128MB' SET enable_nestloop = off SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   first timestamptz := (late - 14)::timestamp AT TIME ZONE 'UTC';
   at_day timestamptz := late::timestamp AT TIME ZONE 'UTC';
@@ -59,23 +60,19 @@ BEGIN
   fell AS (
     SELECT did, task, canonical, max(day) FILTER (WHERE of_silver) AS silver_fell, max(day) AS gold_fell
       FROM falls GROUP BY 1, 2, 3),
-  -- Before the day: the newest that broke each run. After it: how many counted.
-  seen AS (
-    SELECT w.did, w.task, w.canonical, w.score, f.silver_fell, f.gold_fell,
-           count(*) FILTER (WHERE d.day > at_day) AS later,
-           greatest(max(assay.utc_day(d.day)) FILTER (WHERE d.day < at_day AND coalesce(d.score, -1) < silver), f.silver_fell) AS silver_broke,
-           greatest(max(assay.utc_day(d.day)) FILTER (WHERE d.day < at_day AND coalesce(d.score, -1) < gold), f.gold_fell) AS gold_broke
-      FROM was w LEFT JOIN fell f USING (did, task, canonical)
-      LEFT JOIN (SELECT * FROM assay.score_day
-                  WHERE day >= first AND day <> at_day AND NOT excused) d USING (did, task, canonical)
-     GROUP BY 1, 2, 3, 4, 5, 6),
+  -- In one pass: how many days counted after it, which counted before it, and
+  -- the newest of those that broke each run.
+  days AS (
+    SELECT did, task, canonical, count(*) FILTER (WHERE day > at_day) AS later,
+           array_agg(assay.utc_day(day)) FILTER (WHERE day < at_day) AS before,
+           max(assay.utc_day(day)) FILTER (WHERE day < at_day AND coalesce(score, -1) < silver) AS silver_low,
+           max(assay.utc_day(day)) FILTER (WHERE day < at_day AND coalesce(score, -1) < gold) AS gold_low
+      FROM assay.score_day WHERE day >= first AND day <> at_day AND NOT excused GROUP BY 1, 2, 3),
   runs AS (
-    SELECT did, task, canonical, s.score, silver_fell, gold_fell, later,
-           count(d.day) FILTER (WHERE assay.utc_day(d.day) > coalesce(silver_broke, '-infinity')) AS silver_before,
-           count(d.day) FILTER (WHERE assay.utc_day(d.day) > coalesce(gold_broke, '-infinity')) AS gold_before
-      FROM seen s LEFT JOIN (SELECT * FROM assay.score_day
-                              WHERE day >= first AND day < at_day AND NOT excused) d USING (did, task, canonical)
-     GROUP BY 1, 2, 3, 4, 5, 6, 7),
+    SELECT did, task, canonical, w.score, silver_fell, gold_fell, coalesce(later, 0) AS later,
+           (SELECT count(*) FROM unnest(before) d WHERE d > coalesce(greatest(silver_low, silver_fell), '-infinity')) AS silver_before,
+           (SELECT count(*) FROM unnest(before) d WHERE d > coalesce(greatest(gold_low, gold_fell), '-infinity')) AS gold_before
+      FROM was w LEFT JOIN days USING (did, task, canonical) LEFT JOIN fell USING (did, task, canonical)),
   -- A day that counted is taken out of the run, one that broke it joins what
   -- stands on its two sides.
   anew AS (

@@ -167,6 +167,40 @@ a_recompute_reads_each_day_once(void **state)
 	arena_free(&a);
 }
 
+/* Scores of the two weeks before it and of all days after, audits of a day
+ * more; each day by its pairs at once: twice the one that is taken back. */
+static void
+a_day_taken_back_reads_each_day_of_two_weeks_once(void **state)
+{
+	struct arena *a = arena_new();
+
+	(void)state;
+	if (!is_here) {
+		arena_free(&a);
+		skip();
+	}
+	assert_string_equal(
+	    migrated_value(server.conninfo,
+		"BEGIN; SET LOCAL ROLE assay_reputation; SELECT"
+		" assay.excuse_late(" TODAY " - 5, 70, 85);"
+		"SELECT coalesce(sum(seq_scan + idx_scan) FILTER (WHERE"
+		"  right(relname, 8) < to_char(" TODAY " - 20, 'YYYYMMDD')), 0)"
+		" || ' ' || max(seq_scan + idx_scan) || ' ' || sum(n_tup_upd)"
+		" FROM pg_stat_xact_user_tables"
+		" WHERE relname ~ '^(score_day|audit_result)_2'",
+		a),
+	    "0 2 100");
+	assert_string_equal(migrated_value(server.conninfo,
+				"BEGIN; SET LOCAL ROLE assay_reputation; SELECT"
+				" assay.excuse_late(" TODAY " - 5, 70, 85);"
+				"SELECT bool_and(seq_scan + idx_scan < 20)"
+				" FROM pg_stat_xact_user_tables"
+				" WHERE relname IN ('score', 'tier_change')",
+				a),
+	    "t");
+	arena_free(&a);
+}
+
 /* What a gateway's batch adds up is found in the days of the batch. */
 static void
 a_batch_reads_its_own_day(void **state)
@@ -251,6 +285,7 @@ main(void)
 	    cmocka_unit_test(scores_are_written_by_key),
 	    cmocka_unit_test(a_close_reads_its_day),
 	    cmocka_unit_test(a_recompute_reads_each_day_once),
+	    cmocka_unit_test(a_day_taken_back_reads_each_day_of_two_weeks_once),
 	    cmocka_unit_test(a_batch_reads_its_own_day),
 	    cmocka_unit_test(operators_views_read_their_days),
 	};
