@@ -14,6 +14,7 @@
 #include "base/text.h"
 
 #define ARTIFACT_FILES_MAX 4096
+#define ARTIFACT_LAYERS_MAX 1000
 
 enum runtime_kind {
 	RUNTIME_LLAMA_CPP,    /* GGUF files */
@@ -57,6 +58,11 @@ bool artifact_of_folder(struct arena *a, enum runtime_kind runtime,
  * the bytes by artifact_hash like any file. */
 bool artifact_of_ollama(struct arena *a, const char *models_folder,
     const char *name, struct artifact *out, struct fault *f);
+/* Pure: the paths of the blobs that count in such a manifest, which a registry
+ * has written. */
+bool artifact_manifest_read(struct arena *a, const char *models_folder,
+    struct text t, const char *paths[ARTIFACT_LAYERS_MAX], size_t *count,
+    struct fault *f);
 /* cloud_bridge: the canonical JSON of {base_url, model, revision}, nothing
  * else allowed; that text is the file. */
 bool artifact_of_descriptor(struct arena *a, const json_t *descriptor,

@@ -168,8 +168,8 @@ manifest_layers(struct arena *a, const char *models_folder,
 	uint8_t hash[32];
 	size_t i, len;
 
-	if (!json_get_array(
-		manifest, "layers", 1000, &layers, FAULT_INVALID, f))
+	if (!json_get_array(manifest, "layers", ARTIFACT_LAYERS_MAX, &layers,
+		FAULT_INVALID, f))
 		return false;
 	json_array_foreach(layers, i, layer)
 	{
@@ -193,22 +193,35 @@ manifest_layers(struct arena *a, const char *models_folder,
 }
 
 bool
+artifact_manifest_read(struct arena *a, const char *models_folder,
+    struct text t, const char *paths[ARTIFACT_LAYERS_MAX], size_t *count,
+    struct fault *f)
+{
+	json_t *manifest = NULL;
+	bool ok;
+
+	*count = 0;
+	ok = json_read(t, MANIFEST_BYTES, &manifest, f) &&
+	     manifest_layers(a, models_folder, manifest, paths, count, f);
+	json_free(&manifest);
+	return ok;
+}
+
+bool
 artifact_of_ollama(struct arena *a, const char *models_folder, const char *name,
     struct artifact *out, struct fault *f)
 {
-	const char *paths[1000], *path = NULL;
-	json_t *manifest = NULL;
+	const char *paths[ARTIFACT_LAYERS_MAX], *path = NULL;
 	char *text = NULL;
-	size_t len, count = 0;
-	bool ok = false;
+	size_t len, count;
+	bool ok;
 
 	if (!manifest_path(a, models_folder, name, &path, f) ||
 	    !file_read(path, MANIFEST_BYTES, &text, &len, f))
 		return false;
-	if (json_read((struct text){text, len}, MANIFEST_BYTES, &manifest, f) &&
-	    manifest_layers(a, models_folder, manifest, paths, &count, f))
-		ok = artifact_of_files(a, RUNTIME_OLLAMA, paths, count, out, f);
-	json_free(&manifest);
+	ok = artifact_manifest_read(a, models_folder, (struct text){text, len},
+		 paths, &count, f) &&
+	     artifact_of_files(a, RUNTIME_OLLAMA, paths, count, out, f);
 	mem_free(text);
 	return ok;
 }
