@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auth/server/auth_db.h"
-
 #define BATCH_MOST 500
 #define FLUSH_MS 100
 #define PAUSE_MS 1000
@@ -51,22 +49,35 @@ record_write(struct arena *a, const struct handoff_claims *c, const char *kid,
 }
 
 /* Cuts a copy of the record in place. */
-static bool
-record_read(struct batch *b, struct bytes record)
+bool
+minted_read(
+    struct arena *a, struct bytes record, const char *out[MINTED_COLUMNS])
 {
-	char *at = arena_copy(b->arena, record.at, record.len);
+	char *at = arena_copy(a, record.at, record.len);
 
 	for (size_t i = 0; i < MINTED_COLUMNS; i++) {
 		char *end = strchr(at, SEPARATOR);
 
 		if ((end == NULL) != (i == MINTED_COLUMNS - 1))
 			return false;
-		b->columns[i][b->count] = at;
+		out[i] = at;
 		if (end == NULL)
 			break;
 		*end = '\0';
 		at = end + 1;
 	}
+	return true;
+}
+
+static bool
+take_record(struct batch *b, struct bytes record)
+{
+	const char *texts[MINTED_COLUMNS];
+
+	if (!minted_read(b->arena, record, texts))
+		return false;
+	for (size_t i = 0; i < MINTED_COLUMNS; i++)
+		b->columns[i][b->count] = texts[i];
 	b->count++;
 	return true;
 }
@@ -92,7 +103,7 @@ gather(struct minted *m, struct batch *b)
 		if (record.len == 0)
 			break;
 		b->last = number;
-		if (!record_read(b, record))
+		if (!take_record(b, record))
 			log_error(&m->log, "minted_record_unreadable",
 			    LOG_INT("number", (int64_t)number));
 	}

@@ -7,6 +7,7 @@
 #define AUTH_SERVER_MINTED_H
 
 #include "auth/handoff.h"
+#include "auth/server/auth_db.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/pg.h"
@@ -23,5 +24,9 @@ void minted_counts(const struct minted *m, struct spool_counts *out);
 /* on_written(arg) once all is in Postgres; may never come without it. */
 void minted_drain(struct minted *m, void (*on_written)(void *arg), void *arg);
 void minted_free(struct minted **m); /* what is left stays in the spool */
+
+/* Pure: a record of the spool, as texts in the arena. */
+bool minted_read(
+    struct arena *a, struct bytes record, const char *out[MINTED_COLUMNS]);
 
 #endif
