@@ -56,6 +56,7 @@
 	X(FIRST_BYTE_TIMEOUT, "first_byte_timeout")                            \
 	X(STREAM_STALLED, "stream_stalled")                                    \
 	X(TOTAL_TIMEOUT, "total_timeout")                                      \
+	X(BUYER_TIMEOUT, "buyer_timeout")                                      \
 	X(SIGNATURE_INVALID, "signature_invalid")                              \
 	X(TRUNCATED, "truncated")                                              \
 	X(BUYER_GONE, "buyer_gone")                                            \

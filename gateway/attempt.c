@@ -177,6 +177,8 @@ attempt_ask(struct exchange *x)
 	    .needs_done = needs_done(&x->query),
 	    .first_byte_ms = x->query.timeouts.first_byte_ms,
 	    .stall_ms = x->query.timeouts.stall_ms,
+	    .fair_first_byte_ms = x->house->settings->timeout_first_byte,
+	    .fair_stall_ms = x->house->settings->timeout_stall,
 	    .total_ms = left_ms(x),
 	    .keepalive_ms = x->house->settings->timeout_keepalive,
 	    .on_start = attempt_start};
@@ -229,7 +231,8 @@ suspect(struct exchange *x)
 {
 	struct path *p = presence_find(x->house->presence, x->route.session);
 
-	if (p != NULL && !is_polite(x->fault.kind) && !is_ours(x->fault.kind))
+	if (p != NULL && !is_polite(x->fault.kind) && !is_ours(x->fault.kind) &&
+	    !x->relayed.is_hasty)
 		path_suspect(p, &x->fault);
 }
 
@@ -259,11 +262,24 @@ learn(struct exchange *x)
 		p->window_open = false;
 }
 
+/* A limit that the buyer set below the operator's says nothing of a provider,
+ * whoever sets it; the buyer is still told which one it was. */
+static struct fault
+blamed(const struct relay_result *r)
+{
+	struct fault f = r->fault;
+
+	if (r->is_hasty)
+		f.kind = FAULT_BUYER_TIMEOUT;
+	return f;
+}
+
 enum step
 attempt_got(struct exchange *x)
 {
 	struct attempt_row *t = &x->attempts[x->attempt_count - 1];
 	const struct relay_result *r = &x->relayed;
+	struct fault why = blamed(r);
 
 	if (private_is_unsigned(x))
 		return SIGN;
@@ -274,7 +290,7 @@ attempt_got(struct exchange *x)
 	if (r->head_us != 0)
 		x->connect_us = r->head_us - x->asked_us;
 	x->fault = r->fault;
-	attempt_end(x, attempt_end_name(x), &r->fault);
+	attempt_end(x, attempt_end_name(x), &why);
 	exchange_leave_offer(x);
 	if (r->end == RELAY_WHOLE)
 		return LEDGER;

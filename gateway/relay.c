@@ -28,6 +28,7 @@ struct relay {
 	struct timer *keepalive;
 	struct timer *total;
 	int64_t first_byte_ms, stall_ms, keepalive_ms;
+	int64_t fair_first_byte_ms, fair_stall_ms;
 	bool needs_done;
 	bool is_exact;
 	bool is_refusal; /* its body is for us, not for the buyer */
@@ -455,11 +456,13 @@ on_silence(void *arg)
 	if (r->sse.is_done) {
 		finish_whole(r);
 	} else if (r->result.first_byte_us == 0) {
+		r->result.is_hasty = r->first_byte_ms < r->fair_first_byte_ms;
 		fail(r, FAULT_FIRST_BYTE_TIMEOUT,
 		    "no byte of an answer came within the deadline");
 	} else if (client_backlog(r->buyer) > 0) {
 		timer_start(r->silence, r->stall_ms); /* the buyer's slowness */
 	} else {
+		r->result.is_hasty = r->stall_ms < r->fair_stall_ms;
 		fail(r, FAULT_STREAM_STALLED,
 		    "the stream stood still for longer than the deadline");
 	}
@@ -489,6 +492,8 @@ relay_ask(const struct relay_order *o,
 	r->buyer = o->buyer;
 	r->first_byte_ms = o->first_byte_ms;
 	r->stall_ms = o->stall_ms;
+	r->fair_first_byte_ms = o->fair_first_byte_ms;
+	r->fair_stall_ms = o->fair_stall_ms;
 	r->keepalive_ms = o->keepalive_ms;
 	r->needs_done = o->needs_done;
 	r->is_exact = o->is_exact;

@@ -21,8 +21,10 @@ struct relay_order {
 	struct path *path;
 	struct http_outgoing *outgoing; /* its body is moved out of */
 	bool needs_done; /* an event stream must end with [DONE] */
-	int64_t first_byte_ms;
-	int64_t stall_ms;
+	/* Silence that ends it; and how much must be waited before it is held
+	 * against the provider. */
+	int64_t first_byte_ms, stall_ms;
+	int64_t fair_first_byte_ms, fair_stall_ms;
 	int64_t total_ms;     /* of what is left */
 	int64_t keepalive_ms; /* SSE comment after so much silence */
 	/* The buyer gets the provider's bytes and no other: no keep-alive, all
@@ -50,6 +52,7 @@ enum relay_end {
 struct relay_result {
 	enum relay_end end;
 	struct fault fault;	   /* where end is not RELAY_WHOLE */
+	bool is_hasty;		   /* silence ended it before it was fair to */
 	int status;		   /* the provider's, 0: no head came */
 	bool is_stream;		   /* text/event-stream */
 	bool at_boundary;	   /* the buyer stands between two events */

@@ -36,6 +36,11 @@ async function serving(settings) {
 	return { model, runtime, daemon };
 }
 
+async function restart(settings) {
+	await assay.gateway.stop();
+	await assay.startGateway({ "timeouts.drain": "1s", ...settings });
+}
+
 function ask(model, more = {}, signal = undefined) {
 	return open(`${assay.url}/v1/chat/completions`, { key, signal, json: {
 		model, messages: [{ role: "user", content: "go on" }],
@@ -165,27 +170,6 @@ describe("the provider's fault", () => {
 		assert.equal(outcome, "truncated");
 	});
 
-	test("it stalls in mid-stream", async () => {
-		const { model, runtime } = await serving();
-		const { answer, id } = await midStream(model, runtime,
-			{ options: { timeouts: { stall_ms: 300 } } });
-		assert.match(await read(answer), /"code":"stream_stalled"/);
-		assert.deepEqual(await recorded(id, model, { failed: 1 }),
-			["truncated", "stream_stalled"]);
-	});
-
-	test("no byte comes in time", async () => {
-		const { model, runtime } = await serving();
-		const asked = ask(model, { options: {
-			timeouts: { first_byte_ms: 1000 } } });
-		await runtime.next();
-		const answer = await asked;
-		assert.equal(answer.statusCode, 504);
-		await read(answer);
-		assert.deepEqual(await recorded(answer.headers["x-request-id"], model,
-			{ failed: 1 }), ["failed", "first_byte_timeout"]);
-	});
-
 	test("its runtime dies before any byte", async () => {
 		const { model, runtime } = await serving();
 		// It may be asked again on a fresh connection.
@@ -198,6 +182,76 @@ describe("the provider's fault", () => {
 		await read(answer);
 		assert.deepEqual(await recorded(answer.headers["x-request-id"], model,
 			{ failed: 1 }), ["failed", "provider_error"]);
+	});
+});
+
+// Silence is judged by the operator's limits: short ones, for these.
+describe("the provider's silence", () => {
+	before(() => restart({ "timeouts.first_byte": "1s",
+		"timeouts.stall": "300ms" }));
+	after(() => restart());
+
+	for (const [who, stall_ms] of [["operator", undefined], ["buyer", 600]]) {
+		test(`it stalls in mid-stream, and the ${who} ends it`, async () => {
+			const { model, runtime } = await serving();
+			const { answer, id } = await midStream(model, runtime,
+				{ options: { timeouts: { stall_ms } } });
+			assert.match(await read(answer), /"code":"stream_stalled"/);
+			assert.deepEqual(await recorded(id, model, { failed: 1 }),
+				["truncated", "stream_stalled"]);
+		});
+	}
+
+	for (const [who, first_byte_ms] of [["operator", undefined],
+		["buyer", 1500]]) {
+		test(`no byte comes until the ${who} ends it`, async () => {
+			const { model, runtime } = await serving();
+			const asked = ask(model, { options: {
+				timeouts: { first_byte_ms } } });
+			await runtime.next();
+			const answer = await asked;
+			assert.equal(answer.statusCode, 504);
+			await read(answer);
+			assert.deepEqual(await recorded(
+				answer.headers["x-request-id"], model, { failed: 1 }),
+			["failed", "first_byte_timeout"]);
+		});
+	}
+});
+
+describe("a buyer's own limit, shorter than the operator's", () => {
+	test("ends a stream", async () => {
+		const { model, runtime } = await serving();
+		const { answer, id } = await midStream(model, runtime,
+			{ options: { timeouts: { stall_ms: 300 } } });
+		assert.match(await read(answer), /"code":"stream_stalled"/);
+		assert.deepEqual(await recorded(id, model, { neither: 1 }),
+			["truncated", "buyer_timeout"]);
+	});
+
+	test("ends the wait for a first byte", async () => {
+		const { model, runtime } = await serving();
+		const asked = ask(model, { options: {
+			timeouts: { first_byte_ms: 300 } } });
+		await runtime.next();
+		const answer = await asked;
+		assert.equal(answer.statusCode, 504);
+		assert.match(await read(answer), /"code":"first_byte_timeout"/);
+		const id = answer.headers["x-request-id"];
+		assert.deepEqual(await recorded(id, model, { neither: 1 }),
+			["failed", "buyer_timeout"]);
+		const told = await assay.call(`/v1/requests/${id}`, { key });
+		assert.equal(told.json.code, "first_byte_timeout");
+		assert.equal(told.json.attempts[0].code, "buyer_timeout");
+	});
+
+	test("ends it all", async () => {
+		const { model, runtime } = await serving();
+		const { answer, id } = await midStream(model, runtime,
+			{ options: { timeouts: { total_ms: 700 } } });
+		assert.match(await read(answer), /"code":"total_timeout"/);
+		assert.deepEqual(await recorded(id, model, { neither: 1 }),
+			["truncated", "total_timeout"]);
 	});
 });
 

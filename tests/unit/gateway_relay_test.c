@@ -327,6 +327,45 @@ test_stall_and_total_deadlines(void **state)
 	end(&s);
 }
 
+/* Silence is held against a provider only where the operator's own limit has
+ * passed too. */
+static void
+test_hasty_buyers(void **state)
+{
+	static const struct {
+		int64_t first_byte_ms, stall_ms;
+		bool begins, is_hasty;
+	} rows[] = {
+	    {20, 5000, false, true},
+	    {40, 10, false, false},
+	    {60, 10, false, false},
+	    {5000, 20, true, true},
+	    {10, 40, true, false},
+	    {10, 60, true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct scene s;
+
+		begin(&s);
+		s.order.first_byte_ms = rows[i].first_byte_ms;
+		s.order.stall_ms = rows[i].stall_ms;
+		s.order.fair_first_byte_ms = s.order.fair_stall_ms = 40;
+		ask(&s);
+		fake_path_head(&s.path, 200, "application/json");
+		if (rows[i].begins)
+			fake_path_body(&s.path, "{");
+		run_for(s.loop, 150);
+		assert_int_equal(s.answers, 1);
+		assert_int_equal(s.result.fault.kind,
+		    rows[i].begins ? FAULT_STREAM_STALLED
+				   : FAULT_FIRST_BYTE_TIMEOUT);
+		assert_int_equal(s.result.is_hasty, rows[i].is_hasty);
+		end(&s);
+	}
+}
+
 /* A buyer that does not read is not the provider's stall, and the provider
  * gets no more window. */
 static void
@@ -572,6 +611,7 @@ main(void)
 	    cmocka_unit_test(test_buyers_own_fault_passes),
 	    cmocka_unit_test(test_first_byte_deadline),
 	    cmocka_unit_test(test_stall_and_total_deadlines),
+	    cmocka_unit_test(test_hasty_buyers),
 	    cmocka_unit_test(test_back_pressure),
 	    cmocka_unit_test(test_keep_alive_between_events_only),
 	    cmocka_unit_test(test_refused_path_answers_through_the_loop),
