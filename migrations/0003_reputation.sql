@@ -48,9 +48,9 @@ COMMENT ON FUNCTION assay.buyer_bucket(uuid) IS 'Which of 64 buckets an account'
 -- Rows that come by the million say whose they are in four bytes.
 CREATE TABLE assay.pair (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  did text NOT NULL,
-  task text NOT NULL,
-  canonical text NOT NULL,
+  did text NOT NULL REFERENCES assay.device,
+  task text NOT NULL REFERENCES assay.task,
+  canonical text NOT NULL REFERENCES assay.model,
   UNIQUE (did, task, canonical)
 );
 COMMENT ON TABLE assay.pair IS 'What scores are of: a provider on a task and model. Kept for good.';
@@ -302,52 +302,77 @@ ALTER TABLE assay.score
 COMMENT ON COLUMN assay.score.silver_days IS 'UTC days in a row that closed at silver''s line or above.';
 COMMENT ON COLUMN assay.score.gold_days IS 'UTC days in a row that closed at gold''s line or above.';
 COMMENT ON COLUMN assay.score.closed_day IS 'The newest day that was closed for this pair.';
-CREATE INDEX score_closed ON assay.score (closed_day NULLS FIRST);
--- Rewritten with every tick: the new row goes where the old one is.
+-- Rewritten with every tick: the new row goes where the old one is, and no
+-- column that changes then is in an index.
+ALTER TABLE assay.score ADD COLUMN pair integer NOT NULL UNIQUE;
+COMMENT ON COLUMN assay.score.pair IS 'The number of the pair; found by its name where an insert does not say it.';
 ALTER TABLE assay.score SET (fillfactor = 60);
+
+CREATE FUNCTION assay.score_pair() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+  NEW.pair := assay.pair_of(NEW.did, NEW.task, NEW.canonical);
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION assay.score_pair() IS 'Trigger: the number of a pair that was written by its name.';
+CREATE TRIGGER pair BEFORE INSERT ON assay.score
+  FOR EACH ROW WHEN (NEW.pair IS NULL) EXECUTE FUNCTION assay.score_pair();
 
 -- Gateways read what changed since the version they know. A writer raises the
 -- area's version before it touches a score, and so holds the area's row until
 -- it commits: versions are committed in their order, without gaps that could
 -- be filled later.
-ALTER TABLE assay.score ADD COLUMN version bigint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN assay.score.version IS 'The version of area score in change that this row was last written in.';
-CREATE INDEX score_version ON assay.score (version);
+CREATE TABLE assay.score_written (
+  version bigint NOT NULL,
+  pairs integer[] NOT NULL
+);
+CREATE INDEX score_written_version ON assay.score_written (version);
+COMMENT ON TABLE assay.score_written IS 'Which scores were written with the last 10,000 versions of area score in change.';
+COMMENT ON COLUMN assay.score_written.version IS 'The version.';
+COMMENT ON COLUMN assay.score_written.pairs IS 'Whose.';
 ALTER TABLE assay.change ADD COLUMN whole bigint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN assay.change.whole IS 'Who knows an older version than this must read all rows: some were deleted.';
+COMMENT ON COLUMN assay.change.whole IS 'Who knows an older version than this must read all rows: some were deleted, or which were written is not kept.';
 
 CREATE FUNCTION assay.score_begin() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE v bigint;
 BEGIN
   UPDATE assay.change SET version = version + 1,
-         whole = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN version + 1 ELSE whole END
+         whole = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN version + 1 ELSE greatest(whole, version - 9999) END
    WHERE area = 'score' RETURNING version INTO v;
+  DELETE FROM assay.score_written WHERE version <= v - 10000;
   PERFORM set_config('assay.score_version', v::text, true), pg_notify('assay_change', 'score');
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION assay.score_begin() IS 'Trigger: raises the version of area score before scores are written, and notifies assay_change.';
 
-CREATE FUNCTION assay.score_stamp() RETURNS trigger
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION assay.score_end() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
-  NEW.version := current_setting('assay.score_version');
-  RETURN NEW;
+  INSERT INTO assay.score_written
+    SELECT current_setting('assay.score_version')::bigint, array_agg(pair) FROM fresh HAVING count(*) > 0;
+  RETURN NULL;
 END $$;
-COMMENT ON FUNCTION assay.score_stamp() IS 'Trigger: the version in which a score is written.';
+COMMENT ON FUNCTION assay.score_end() IS 'Trigger: notes which scores were written in this version.';
 
 DROP TRIGGER announce ON assay.score;
 CREATE TRIGGER announce BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON assay.score
   FOR EACH STATEMENT EXECUTE FUNCTION assay.score_begin();
-CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON assay.score
-  FOR EACH ROW EXECUTE FUNCTION assay.score_stamp();
+CREATE TRIGGER inserted AFTER INSERT ON assay.score
+  REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION assay.score_end();
+CREATE TRIGGER updated AFTER UPDATE ON assay.score
+  REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION assay.score_end();
 
+-- Who asks adds a row, who scores deletes those it had read: what is asked for
+-- meanwhile stays.
 CREATE TABLE assay.score_due (
   pair integer NOT NULL,
-  PRIMARY KEY (pair)
+  id bigint GENERATED ALWAYS AS IDENTITY,
+  PRIMARY KEY (pair, id)
 );
 COMMENT ON TABLE assay.score_due IS 'Pairs whose evidence has changed since they were scored; normally nearly empty.';
 COMMENT ON COLUMN assay.score_due.pair IS 'Whose.';
+COMMENT ON COLUMN assay.score_due.id IS 'One of the times that it was asked for.';
 
 CREATE TABLE assay.score_day (
   did text NOT NULL,
@@ -543,7 +568,7 @@ BEGIN
        SELECT count(*) FROM assay.audit_result r
         WHERE r.did = NEW.did AND r.task = NEW.task AND r.canonical = NEW.canonical AND r.kind = 'canary'
           AND NOT r.agrees AND r.at > NEW.at - interval '24 hours') > 1) THEN
-    INSERT INTO assay.score_due VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical)) ON CONFLICT DO NOTHING;
+    INSERT INTO assay.score_due VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical));
   END IF;
   RETURN NULL;
 END $$;
@@ -560,8 +585,7 @@ BEGIN
       FROM assay.model_task t WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks);
   INSERT INTO assay.score_due
     SELECT assay.pair_of(NEW.did, t.task, NEW.canonical) FROM assay.model_task t
-     WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks) ORDER BY 1
-    ON CONFLICT DO NOTHING;
+     WHERE t.canonical = NEW.canonical AND t.task = ANY (OLD.tasks);
   RETURN NULL;
 END $$;
 COMMENT ON FUNCTION assay.count_fingerprint() IS 'Trigger: a session that had been accepted and now states other files has failed an audit.';
@@ -687,19 +711,20 @@ CREATE VIEW operator.reputation_lag AS
   SELECT (SELECT count(*) FROM assay.outcome_new) AS outcomes_waiting,
          (SELECT count(*) FROM assay.verdict_new) + (SELECT count(*) FROM assay.audit_new
            WHERE at < (SELECT max(day) + 1 FROM assay.day_close)::timestamp AT TIME ZONE 'UTC') AS verdicts_waiting,
-         (SELECT count(*) FROM assay.score_due) AS scores_due,
+         (SELECT count(DISTINCT pair) FROM assay.score_due) AS scores_due,
          (SELECT max(day) FROM assay.day_close) AS closed_through,
          (SELECT min(minute) FROM assay.outcome_new) AS oldest_outcome;
 COMMENT ON VIEW operator.reputation_lag IS 'Does assay-reputation keep up, and which day has it closed?';
 
 -- ------------------------------------------------------------------ rights
 
-REVOKE ALL ON FUNCTION assay.pair_of(text, text, text), assay.score_begin(), assay.score_stamp(), assay.reputation_rebuild(text, date), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
+REVOKE ALL ON FUNCTION assay.pair_of(text, text, text), assay.score_pair(), assay.score_begin(), assay.score_end(), assay.reputation_rebuild(text, date), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION assay.utc_day(timestamptz) TO assay_gateway, assay_reputation, assay_operator;
 GRANT EXECUTE ON FUNCTION assay.evidence_weight(date), assay.reputation_rebuild(text, date) TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE ON assay.feedback TO assay_gateway;
 GRANT SELECT, INSERT, UPDATE ON assay.not_chosen TO assay_gateway;
 GRANT INSERT ON assay.audit_result TO assay_gateway;
+GRANT SELECT ON assay.score_written TO assay_gateway;
 GRANT SELECT ON assay.pair, assay.feedback, assay.outcome_minute, assay.audit_result TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE, DELETE ON assay.outcome_new, assay.verdict_new, assay.audit_new, assay.outcome_evidence,
   assay.verdict_evidence, assay.audit_evidence, assay.rater_weight, assay.score_due, assay.score_day, assay.day_close,

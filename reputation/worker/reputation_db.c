@@ -9,54 +9,54 @@
 /* What the statements have in common: */
 /* clang-format off */
 #define WEIGHT "w AS MATERIALIZED (SELECT assay.evidence_weight($1::date) AS w)"
-#define OF(x, y) x ".did = " y ".did AND " x ".task = " y ".task" \
-	" AND " x ".canonical = " y ".canonical"
-/* Found by LATERAL and key, never by a join over all that there are.
- * A row for each pair of `p`: its state, whether an audit failed then, and its
- * evidence as numbers in one text, in the order of the enum in scorer.c. Of
- * pairs with many voices a batch has fewer: memory is bounded by bytes. Times
- * are of immutable functions alone, so that a plan has no partition too many.
- */
-#define EVIDENCE(since, until) \
-	" failed AS MATERIALIZED (SELECT DISTINCT " PAIR \
-	"  FROM assay.audits_failed(" since ", " until "))," \
-	" e AS (SELECT p.did, p.task, p.canonical, p.pair," \
+/* By LATERAL and key, never by a join over all that there are. */
+#define NAMES_OF(x) "LATERAL (SELECT " PAIR " FROM assay.pair" \
+	"  WHERE id = " x ".pair LIMIT 1) names"
+/* A row for each pair of `p`: its state, whether an audit failed from $4 until
+ * $5, and its evidence as numbers in one text, in the order of the enum in
+ * scorer.c. Of pairs with many voices a batch has fewer: memory is bounded by
+ * bytes. */
+#define EVIDENCE \
+	WEIGHT ", failed AS MATERIALIZED (SELECT DISTINCT names.id AS pair" \
+	" FROM assay.audits_failed($4::bigint, $5::bigint) a, LATERAL" \
+	"  (SELECT id FROM assay.pair x WHERE x.did = a.did" \
+	"   AND x.task = a.task AND x.canonical = a.canonical LIMIT 1) names)," \
+	" e AS (SELECT p.pair, p.asked," \
 	" coalesce(s.tier, 'bronze') AS tier, coalesce(s.silver_days, 0)," \
 	" coalesce(s.gold_days, 0), s.closed_day - date '1970-01-01'," \
-	" f.did IS NOT NULL, w, o.numbers, v.numbers," \
-	" a.good || ' ' || a.bad, sum(length(v.numbers)) OVER" \
-	"  (ORDER BY p.pair, p.did, p.task, p.canonical)" \
-	" - length(v.numbers) AS bytes" \
+	" f.pair IS NOT NULL, w, o.numbers, v.numbers," \
+	" a.good || ' ' || a.bad, sum(v.bytes) OVER (ORDER BY p.pair)" \
+	" - v.bytes AS bytes" \
 	" FROM w, p LEFT JOIN LATERAL (SELECT * FROM assay.score x" \
-	"  WHERE " OF("x", "p") " LIMIT 1) s ON true" \
-	" LEFT JOIN failed f ON " OF("f", "p") \
+	"  WHERE x.pair = p.pair LIMIT 1) s ON true" \
+	" LEFT JOIN failed f ON f.pair = p.pair" \
 	" LEFT JOIN LATERAL (SELECT * FROM assay.audit_evidence x" \
 	"  WHERE x.pair = p.pair LIMIT 1) a ON true" \
-	" LEFT JOIN LATERAL (SELECT string_agg(delivered::text" \
-	"  || ' ' || failed || ' ' || fast || ' ' || slow, ' ') AS numbers" \
+	" LEFT JOIN LATERAL (SELECT string_agg(concat_ws(' ', delivered," \
+	"  failed, fast, slow), ' ') AS numbers" \
 	"  FROM assay.outcome_evidence x WHERE x.pair = p.pair) o ON true" \
-	" LEFT JOIN LATERAL (SELECT string_agg(good::text" \
-	"  || ' ' || bad || ' ' || coalesce(weight, -1), ' ') AS numbers" \
-	"  FROM assay.verdict_evidence x WHERE x.pair = p.pair) v ON true)" \
-	" SELECT * FROM e WHERE bytes IS NULL OR bytes < 8000000"
-/* A tier falls when an audit fails; a day closes by the audits of that day, be
- * it closed days later. The clock of gateways may be ahead of ours. */
-#define LATELY EVIDENCE("$3::bigint - 86400000", "$3::bigint + 120000")
-#define OF_THE_DAY \
-	EVIDENCE("assay.day_ms($1::date)", "assay.day_ms($1::date + 1)")
+	" LEFT JOIN LATERAL (SELECT numbers, coalesce(length(numbers), 0)" \
+	"  AS bytes FROM (SELECT string_agg(concat_ws(' ', good, bad," \
+	"   coalesce(weight, -1)), ' ') AS numbers" \
+	"  FROM assay.verdict_evidence x WHERE x.pair = p.pair) y) v ON true)" \
+	" SELECT * FROM e WHERE bytes < 8000000 ORDER BY pair"
 
 const struct pg_statement reputation_statements[] = {
 [DB_CLOCK] = {"clock",
 	"SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", 0},
-/* So that the lock of one that is killed is free within a second. Unknown to
- * Postgres before 14. */
+/* So that the locks of one that is killed, or whose machine is gone, are free
+ * within seconds. The first is unknown to Postgres before 14. */
 [DB_NOTICE_END] = {"notice_end",
-	"SELECT set_config(name, '1s', false) FROM pg_settings"
-	" WHERE name = 'client_connection_check_interval'", 0},
+	"SELECT set_config(name, value, false) FROM (VALUES"
+	" ('client_connection_check_interval', '1s'),"
+	" ('tcp_keepalives_idle', '2'), ('tcp_keepalives_interval', '1'),"
+	" ('tcp_keepalives_count', '2')) v(name, value)"
+	" JOIN pg_settings USING (name)", 0},
 [DB_LEAD] = {"lead",
 	"SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'"
 	" AND pid = pg_backend_pid() AND granted AND classid = 0"
-	" AND objid = 1634956146) OR pg_try_advisory_lock(1634956146)", 0},
+	" AND objid = $1::bigint::oid) OR pg_try_advisory_lock($1::bigint)",
+	1},
 /* Days are closed in order, from the first one with anything in it. */
 [DB_NEXT_DAY] = {"next_day",
 	"SELECT coalesce((SELECT max(day) + 1 FROM assay.day_close),"
@@ -66,8 +66,7 @@ const struct pg_statement reputation_statements[] = {
 [DB_FOLD] = {"fold",
 	"WITH taken AS (DELETE FROM assay.outcome_new WHERE ctid = ANY"
 	" (ARRAY(SELECT ctid FROM assay.outcome_new"
-	"  WHERE minute < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
-	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
+	"  WHERE minute < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
 	" days AS (SELECT pair, bucket, assay.utc_day(minute) AS day,"
 	" sum(delivered) AS delivered, sum(failed) AS failed,"
 	" sum(fast) AS fast, sum(slow) AS slow FROM taken"
@@ -84,13 +83,12 @@ const struct pg_statement reputation_statements[] = {
 	" failed = e.failed + excluded.failed, fast = e.fast + excluded.fast,"
 	" slow = e.slow + excluded.slow),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
-	" FROM summed ORDER BY pair ON CONFLICT DO NOTHING)"
+	" FROM summed ORDER BY pair)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_VERDICTS] = {"fold_verdicts",
 	"WITH taken AS (DELETE FROM assay.verdict_new WHERE ctid = ANY"
 	" (ARRAY(SELECT ctid FROM assay.verdict_new"
-	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
-	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
+	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
 	" summed AS (SELECT pair, account_id,"
 	" sum(good * assay.evidence_weight(assay.utc_day(at))) AS good,"
 	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad"
@@ -102,13 +100,12 @@ const struct pg_statement reputation_statements[] = {
 	" FROM summed s ON CONFLICT (pair, account_id) DO UPDATE"
 	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
-	" FROM summed ORDER BY pair ON CONFLICT DO NOTHING)"
+	" FROM summed ORDER BY pair)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_AUDITS] = {"fold_audits",
 	"WITH taken AS (DELETE FROM assay.audit_new WHERE ctid = ANY"
 	" (ARRAY(SELECT ctid FROM assay.audit_new"
-	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint"
-	"  FOR UPDATE SKIP LOCKED)) RETURNING *),"
+	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
 	" summed AS (SELECT pair,"
 	" sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int) AS good,"
 	" sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)"
@@ -117,51 +114,46 @@ const struct pg_statement reputation_statements[] = {
 	" ON CONFLICT (pair) DO UPDATE"
 	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
 	" due AS (INSERT INTO assay.score_due SELECT pair"
-	" FROM summed ORDER BY pair ON CONFLICT DO NOTHING)"
+	" FROM summed ORDER BY pair)"
 	" SELECT count(*) FROM taken", 2},
 [DB_DUE] = {"due",
-	"WITH d AS MATERIALIZED (SELECT pair FROM assay.score_due"
-	" WHERE pair > $4::integer ORDER BY pair LIMIT $2::bigint),"
-	" p AS MATERIALIZED (SELECT d.pair, x.* FROM d, LATERAL (SELECT " PAIR " FROM assay.pair"
-	"  WHERE id = d.pair LIMIT 1) x), "
-	WEIGHT "," LATELY, 4},
+	"WITH p AS MATERIALIZED (SELECT pair, array_agg(id)::text AS asked"
+	" FROM assay.score_due WHERE pair > $3::integer"
+	" GROUP BY pair ORDER BY pair LIMIT $2::bigint), " EVIDENCE, 5},
 [DB_UNCLOSED] = {"unclosed",
-	"WITH s AS MATERIALIZED (SELECT " PAIR " FROM assay.score"
-	" WHERE closed_day IS NULL OR closed_day < $1::date"
-	" ORDER BY closed_day NULLS FIRST LIMIT $2::bigint),"
-	" p AS MATERIALIZED (SELECT (SELECT id FROM assay.pair x WHERE "
-	OF("x", "s") ") AS pair, " PAIR " FROM s), " WEIGHT "," OF_THE_DAY, 2},
-/* $12 is the day where these are its closings, else null. */
+	"WITH p AS MATERIALIZED (SELECT pair, '{}' AS asked FROM assay.score"
+	" WHERE pair > $3::integer"
+	" AND (closed_day IS NULL OR closed_day < $1::date)"
+	" ORDER BY pair LIMIT $2::bigint), " EVIDENCE, 5},
+/* $10 is the day where these are its closings, else null. */
 [DB_WRITE] = {"write",
-	"WITH t AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[],"
-	" $3::text[], $4::assay.tier[], $5::float8[], $6::float8[],"
-	" $7::jsonb[], $8::integer[], $9::integer[], $10::integer[],"
-	" $11::integer[]) AS t(" PAIR ", tier, score, samples, parts, silver,"
-	" gold, closed, pair)),"
-	" kept AS (INSERT INTO assay.score AS s (" PAIR ", tier, score,"
+	"WITH t AS MATERIALIZED (SELECT * FROM unnest($1::integer[],"
+	" $2::assay.tier[], $3::float8[], $4::float8[], $5::jsonb[],"
+	" $6::integer[], $7::integer[], $8::integer[], $9::text[])"
+	" AS t(pair, tier, score, samples, parts, silver, gold, closed, asked),"
+	" " NAMES_OF("t") "),"
+	" kept AS (INSERT INTO assay.score AS s (pair, " PAIR ", tier, score,"
 	" sample_size, parts, silver_days, gold_days, closed_day, updated_at)"
-	" SELECT " PAIR ", tier, score, samples, parts, silver, gold,"
-	" date '1970-01-01' + closed, " TIME("$14::bigint")
-	" FROM t ORDER BY 1, 2, 3 ON CONFLICT (" PAIR ") DO UPDATE SET"
+	" SELECT pair, " PAIR ", tier, score, samples, parts, silver, gold,"
+	" date '1970-01-01' + closed, " TIME("$12::bigint")
+	" FROM t ON CONFLICT (pair) DO UPDATE SET"
 	" tier = excluded.tier, score = excluded.score,"
 	" sample_size = excluded.sample_size, parts = excluded.parts,"
 	" silver_days = excluded.silver_days, gold_days = excluded.gold_days,"
 	" closed_day = excluded.closed_day, updated_at = excluded.updated_at),"
 	" days AS (INSERT INTO assay.score_day SELECT " PAIR ", "
-	MIDNIGHT("$12::date") ", score, samples, parts, $13::boolean FROM t"
-	" WHERE $12::date IS NOT NULL ON CONFLICT DO NOTHING),"
+	MIDNIGHT("$10::date") ", score, samples, parts, $11::boolean FROM t"
+	" WHERE $10::date IS NOT NULL ON CONFLICT DO NOTHING),"
 	" changed AS (INSERT INTO assay.tier_change SELECT " PAIR ", "
-	TIME("$14::bigint") ", was, now, reason, score, evidence"
-	" FROM unnest($15::integer[], $16::assay.tier[], $17::assay.tier[],"
-	" $18::text[]) AS c(place, was, now, reason),"
-	" LATERAL (SELECT " PAIR ", score, parts AS evidence FROM"
-	" unnest(($1::text[])[place:place], ($2::text[])[place:place],"
-	" ($3::text[])[place:place], ($5::float8[])[place:place],"
-	" ($7::jsonb[])[place:place]) AS x(" PAIR ", score, parts)) AS x"
+	TIME("$12::bigint") ", was, now, reason, score, parts"
+	" FROM unnest($13::integer[], $14::assay.tier[], $15::assay.tier[],"
+	" $16::text[]) AS c(pair, was, now, reason) JOIN t USING (pair)"
 	" ON CONFLICT DO NOTHING RETURNING 1),"
-	" done AS (DELETE FROM assay.score_due"
-	" WHERE $12::date IS NULL AND pair = ANY ($11::integer[]))"
-	" SELECT count(*) FROM changed", 18},
+	" done AS (DELETE FROM assay.score_due WHERE ctid = ANY (ARRAY("
+	"  SELECT d.ctid FROM t, unnest(asked::bigint[]) AS asked_id, LATERAL"
+	"  (SELECT ctid FROM assay.score_due x WHERE x.pair = t.pair"
+	"   AND x.id = asked_id LIMIT 1) d)))"
+	" SELECT count(*) FROM changed", 16},
 [DB_IS_EXCUSED] = {"is_excused",
 	"SELECT assay.excused_time($1::date) >= interval '1 hour'", 1},
 /* Of the days closed before this one, those of which it was said late: after
@@ -253,8 +245,7 @@ const struct pg_statement reputation_statements[] = {
 	"INSERT INTO assay.day_close VALUES ($1::date, "
 	TIME("$2::bigint") ", $3::boolean) ON CONFLICT DO NOTHING", 3},
 [DB_ALL_DUE] = {"all_due",
-	"INSERT INTO assay.score_due SELECT id FROM assay.score"
-	" JOIN assay.pair USING (" PAIR ") ON CONFLICT DO NOTHING", 0},
+	"INSERT INTO assay.score_due SELECT pair FROM assay.score", 0},
 [DB_PARTITIONS] = {"partitions",
 	"SELECT sum(assay.partition_ensure($1::date + d)),"
 	" assay.partition_drop_old(assay.utc_day(now()))"
@@ -268,12 +259,10 @@ const struct pg_statement reputation_statements[] = {
 [DB_REBUILD] = {"rebuild",
 	"SELECT assay.reputation_rebuild($1, $2::date)", 2},
 [DB_REBUILT] = {"rebuilt",
-	"INSERT INTO assay.score_due SELECT id FROM assay.score"
-	" JOIN assay.pair USING (" PAIR ")"
+	"INSERT INTO assay.score_due SELECT pair FROM assay.score"
 	" UNION SELECT pair FROM assay.outcome_evidence"
 	" UNION SELECT pair FROM assay.verdict_evidence"
-	" UNION SELECT pair FROM assay.audit_evidence ON CONFLICT DO NOTHING",
-	0},
+	" UNION SELECT pair FROM assay.audit_evidence", 0},
 };
 /* clang-format on */
 const size_t reputation_statement_count = DB_STATEMENTS;

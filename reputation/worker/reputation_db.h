@@ -13,14 +13,15 @@
 enum reputation_statement {
 	DB_CLOCK,      /* -> Postgres's, Unix ms */
 	DB_NOTICE_END, /* ours, while a statement runs */
-	DB_LEAD,       /* -> whether we lead */
+	DB_LEAD,       /* $1 advisory lock -> whether we have it */
 	DB_NEXT_DAY,   /* $1 today -> the day to close next */
 	DB_FOLD,       /* $1 day, $2 rows -> rows folded */
 	DB_FOLD_VERDICTS,
 	DB_FOLD_AUDITS,
-	DB_DUE,	     /* $1 day, $2 pairs, $3 now, $4 after which -> evidence */
-	DB_UNCLOSED, /* $1 day, $2 pairs -> evidence of pairs to close */
-	DB_WRITE,    /* scorer_judge's $1 … $18 -> how many tiers changed */
+	DB_DUE,	       /* $1 day, $2 pairs, $3 after which, audits $4 since and
+			* $5 until, Unix ms -> evidence */
+	DB_UNCLOSED,   /* the same of pairs that are to be closed */
+	DB_WRITE,      /* scorer_judge's $1 … $16 -> how many tiers changed */
 	DB_IS_EXCUSED, /* $1 day -> whether */
 	DB_NOTE_DOWNTIME,
 	DB_EXCUSE_LATE, /* $1 day, $2 silver's line, $3 gold's */

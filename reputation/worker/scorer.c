@@ -11,10 +11,8 @@
 
 /* The columns of EVIDENCE in reputation_db.c. */
 enum {
-	DID,
-	TASK,
-	CANONICAL,
 	PAIR,
+	ASKED, /* the rows of score_due that a score answers */
 	TIER,
 	SILVER_DAYS,
 	GOLD_DAYS,
@@ -26,15 +24,8 @@ enum {
 	AUDITS	  /* good, bad */
 };
 
-struct change {
-	size_t place;
-	enum standing was;
-	enum standing now;
-	enum tier_reason reason;
-};
-
 /* What is written of each pair. */
-enum { COLUMNS = 11 };
+enum { COLUMNS = 9, CHANGED = 4 };
 
 struct batch {
 	const struct scorer_moment *moment;
@@ -42,11 +33,13 @@ struct batch {
 	size_t pairs;
 	const char **columns[COLUMNS];
 	size_t changes;
-	const char **changed[4];
+	const char **changed[CHANGED];
 };
 
-/* One pair as its rows tell it. */
+/* One pair as its row tells it. */
 struct pair {
+	const char *id;
+	const char *asked;
 	struct tier_state tier;
 	bool audit_failed;
 	size_t buckets;
@@ -172,6 +165,8 @@ read_pair(struct pair *p, const struct pg_rows *rows, int row)
 	const char *audits = pg_text(rows, row, AUDITS);
 	double unit = next_number(&weight);
 
+	p->id = pg_text(rows, row, PAIR);
+	p->asked = pg_text(rows, row, ASKED);
 	p->tier.tier = standing_of(pg_text(rows, row, TIER));
 	p->tier.days[STANDING_SILVER] = (int)pg_i64(rows, row, SILVER_DAYS);
 	p->tier.days[STANDING_GOLD] = (int)pg_i64(rows, row, GOLD_DAYS);
@@ -186,15 +181,15 @@ read_pair(struct pair *p, const struct pg_rows *rows, int row)
 /* ---------------------------------------------------------------- judging */
 
 static void
-add_change(struct batch *b, enum standing was, enum standing now,
-    enum tier_reason reason)
+add_change(struct batch *b, const char *pair, enum standing was,
+    enum standing now, enum tier_reason reason)
 {
 	size_t i = b->changes;
 
 	if (reason == TIER_SAME)
 		return;
 	b->changes++;
-	b->changed[0][i] = pg_int(b->arena, (int64_t)b->pairs + 1);
+	b->changed[0][i] = arena_string(b->arena, pair);
 	b->changed[1][i] = standing_name(was);
 	b->changed[2][i] = standing_name(now);
 	b->changed[3][i] = tier_reason_name(reason);
@@ -211,12 +206,12 @@ judge_tier(struct batch *b, struct pair *p, const struct score *s)
 		/* A day on which an audit failed closes below every line. */
 		reason = tier_close(&p->tier, b->moment->day,
 		    p->audit_failed ? -1 : score, b->moment->is_excused);
-		add_change(b, was, p->tier.tier, reason);
+		add_change(b, p->id, was, p->tier.tier, reason);
 		was = p->tier.tier;
 	}
 	reason =
 	    tier_run(&p->tier, s->has_data ? s->kept : -1, p->audit_failed);
-	add_change(b, was, p->tier.tier, reason);
+	add_change(b, p->id, was, p->tier.tier, reason);
 }
 
 char *
@@ -256,7 +251,7 @@ number(struct arena *a, double x)
 }
 
 static void
-judge_pair(struct batch *b, struct pair *p, const char *const names[4])
+judge_pair(struct batch *b, struct pair *p)
 {
 	struct evidence streams[STREAMS] = {
 	    [STREAM_DELIVERY] = score_shares(p->delivery, p->buckets),
@@ -269,30 +264,26 @@ judge_pair(struct batch *b, struct pair *p, const char *const names[4])
 
 	score_make(streams, &s);
 	judge_tier(b, p, &s);
-	for (int k = 0; k < 3; k++)
-		b->columns[k][i] = arena_string(b->arena, names[k]);
-	b->columns[3][i] = standing_name(p->tier.tier);
-	b->columns[4][i] = s.has_data ? number(b->arena, s.value) : NULL;
-	b->columns[5][i] = number(b->arena, s.samples);
-	b->columns[6][i] = scorer_parts(&s, &p->tier, b->arena);
-	b->columns[7][i] = pg_int(b->arena, p->tier.days[STANDING_SILVER]);
-	b->columns[8][i] = pg_int(b->arena, p->tier.days[STANDING_GOLD]);
-	b->columns[9][i] =
+	b->columns[0][i] = arena_string(b->arena, p->id);
+	b->columns[1][i] = standing_name(p->tier.tier);
+	b->columns[2][i] = s.has_data ? number(b->arena, s.value) : NULL;
+	b->columns[3][i] = number(b->arena, s.samples);
+	b->columns[4][i] = scorer_parts(&s, &p->tier, b->arena);
+	b->columns[5][i] = pg_int(b->arena, p->tier.days[STANDING_SILVER]);
+	b->columns[6][i] = pg_int(b->arena, p->tier.days[STANDING_GOLD]);
+	b->columns[7][i] =
 	    p->tier.has_closed ? pg_int(b->arena, p->tier.closed) : NULL;
-	b->columns[10][i] = arena_string(b->arena, names[3]);
+	b->columns[8][i] = arena_string(b->arena, p->asked);
 	b->pairs++;
 }
 
 static void
 judge_row(struct batch *b, const struct pg_rows *rows, int row)
 {
-	const char *names[4] = {pg_text(rows, row, DID),
-	    pg_text(rows, row, TASK), pg_text(rows, row, CANONICAL),
-	    pg_is_null(rows, row, PAIR) ? NULL : pg_text(rows, row, PAIR)};
 	struct pair p = {0};
 
 	read_pair(&p, rows, row);
-	judge_pair(b, &p, names);
+	judge_pair(b, &p);
 	mem_free(p.delivery);
 	mem_free(p.speed);
 	mem_free(p.voices);
@@ -315,19 +306,19 @@ scorer_judge(const struct pg_rows *rows, const struct scorer_moment *m,
 
 	for (size_t i = 0; i < COLUMNS; i++)
 		b.columns[i] = mem_array(most, sizeof(char *));
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < CHANGED; i++)
 		b.changed[i] = mem_array(2 * most, sizeof(char *));
 	for (int i = 0; i < pg_count(rows); i++)
 		judge_row(&b, rows, i);
 	for (size_t i = 0; i < COLUMNS; i++) {
-		params[i] = pg_array(a, b.columns[i], b.pairs);
+		*params++ = pg_array(a, b.columns[i], b.pairs);
 		mem_free(b.columns[i]);
 	}
-	params[11] = m->is_closing ? scorer_day(m->day, a) : NULL;
-	params[12] = m->is_excused ? "t" : "f";
-	params[13] = pg_int(a, m->now_ms);
-	for (size_t i = 0; i < 4; i++) {
-		params[14 + i] = pg_array(a, b.changed[i], b.changes);
+	*params++ = m->is_closing ? scorer_day(m->day, a) : NULL;
+	*params++ = m->is_excused ? "t" : "f";
+	*params++ = pg_int(a, m->now_ms);
+	for (size_t i = 0; i < CHANGED; i++) {
+		*params++ = pg_array(a, b.changed[i], b.changes);
 		mem_free(b.changed[i]);
 	}
 	return b.pairs;

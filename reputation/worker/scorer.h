@@ -18,7 +18,7 @@ struct scorer_moment {
 	bool is_excused;
 };
 
-enum { SCORER_PARAMS = 18 };
+enum { SCORER_PARAMS = 16 };
 /* Fills the parameters of DB_WRITE, in the arena; returns how many pairs. */
 size_t scorer_judge(const struct pg_rows *rows, const struct scorer_moment *m,
     struct arena *a, const char *params[SCORER_PARAMS]);

@@ -11,12 +11,14 @@
 #include "reputation/worker/reputation_db.h"
 #include "reputation/worker/scorer.h"
 
-enum { CLOCK_OFF_MS = 60000 };
+enum { CLOCK_OFF_MS = 60000, AHEAD_MS = 120000 };
 
 struct ticker {
 	const struct reputation_settings *settings;
 	struct log log;
-	struct pg_session *db;
+	struct pg_session *db;	   /* leads, adds up, reads */
+	struct pg_session *writer; /* of scores, while db reads the next */
+	bool is_writing;	   /* it owes an answer */
 	struct ticker_counts counts;
 	int64_t partitions_day; /* the day they were last seen to */
 	bool prunes;		/* there may be old evidence left today */
@@ -27,18 +29,31 @@ struct ticker {
 /* -------------------------------------------------------------- statements */
 
 static bool
-run(struct ticker *t, enum reputation_statement which,
+warn(struct ticker *t, enum reputation_statement which, const struct fault *f)
+{
+	log_warn(&t->log, "statement_failed",
+	    LOG_STR("statement", reputation_statements[which].name),
+	    LOG_STR("why", f->why));
+	return false;
+}
+
+static bool
+run_on(struct ticker *t, struct pg_session *db, enum reputation_statement which,
     const char *const *params, struct pg_rows **rows, struct fault *f)
 {
 	static const char *const none[] = {NULL};
 	const struct pg_statement *s = &reputation_statements[which];
 
-	if (pg_session_run(t->db, s->sql, s->params,
-		params == NULL ? none : params, rows, f))
-		return true;
-	log_warn(&t->log, "statement_failed", LOG_STR("statement", s->name),
-	    LOG_STR("why", f->why));
-	return false;
+	return pg_session_run(db, s->sql, s->params,
+		   params == NULL ? none : params, rows, f) ||
+	       warn(t, which, f);
+}
+
+static bool
+run(struct ticker *t, enum reputation_statement which,
+    const char *const *params, struct pg_rows **rows, struct fault *f)
+{
+	return run_on(t, t->db, which, params, rows, f);
 }
 
 /* A statement without rows, or whose rows nobody reads. */
@@ -62,6 +77,15 @@ ask_bool(struct ticker *t, enum reputation_statement which,
 	return true;
 }
 
+static int64_t
+first_int(struct pg_rows **rows)
+{
+	int64_t out = pg_count(*rows) > 0 ? pg_i64(*rows, 0, 0) : 0;
+
+	pg_rows_free(rows);
+	return out;
+}
+
 static bool
 ask_int(struct ticker *t, enum reputation_statement which,
     const char *const *params, int64_t *out, struct fault *f)
@@ -70,8 +94,7 @@ ask_int(struct ticker *t, enum reputation_statement which,
 
 	if (!run(t, which, params, &rows, f))
 		return false;
-	*out = pg_count(rows) > 0 ? pg_i64(rows, 0, 0) : 0;
-	pg_rows_free(&rows);
+	*out = first_int(&rows);
 	return true;
 }
 
@@ -108,59 +131,56 @@ fold(struct ticker *t, int64_t day, bool is_closing, struct fault *f)
 
 /* ---------------------------------------------------------------- scoring */
 
+/* Waits until what was last written is there. */
 static bool
-write_scores(struct ticker *t, const char *const write[SCORER_PARAMS],
-    size_t pairs, struct fault *f)
+finish_writing(struct ticker *t, struct fault *f)
 {
-	int64_t changed;
+	struct pg_rows *rows;
 
-	if (pairs == 0)
+	if (!t->is_writing)
 		return true;
-	if (!ask_int(t, DB_WRITE, write, &changed, f))
-		return false;
-	t->counts.pairs += pairs;
-	t->counts.tier_changes += (uint64_t)changed;
+	t->is_writing = false;
+	if (!pg_session_answer(t->writer, &rows, f))
+		return warn(t, DB_WRITE, f);
+	t->counts.tier_changes += (uint64_t)first_int(&rows);
 	return true;
 }
 
-/* One batch of pairs that are to be closed; *pairs 0: there are no more. */
 static bool
-close_batch(struct ticker *t, const struct scorer_moment *m, size_t *pairs,
-    struct fault *f)
+begin_writing(struct ticker *t, const char *const write[SCORER_PARAMS],
+    size_t pairs, struct fault *f)
 {
-	struct arena *a = arena_new();
-	const char *ask[] = {scorer_day(m->day, a),
-	    pg_int(a, t->settings->batch_pairs), pg_int(a, m->now_ms)};
-	const char *write[SCORER_PARAMS];
-	struct pg_rows *rows;
-	bool ok = run(t, DB_UNCLOSED, ask, &rows, f);
+	const struct pg_statement *s = &reputation_statements[DB_WRITE];
 
-	if (ok) {
-		*pairs = scorer_judge(rows, m, a, write);
-		pg_rows_free(&rows);
-		ok = write_scores(t, write, *pairs, f);
-	}
-	arena_free(&a);
-	return ok;
+	t->is_writing = pg_session_ask(t->writer, s->sql, s->params, write, f);
+	if (!t->is_writing)
+		return warn(t, DB_WRITE, f);
+	t->counts.pairs += pairs;
+	return true;
 }
 
-/* Asks for the pairs due after one, without waiting for the answer. */
+/* Asks for the pairs after one, without waiting for the answer. A tier falls
+ * when an audit fails; a day closes by the audits of that day, be it closed
+ * days later. The clock of gateways may be ahead of ours. */
 static bool
-ask_due(struct ticker *t, const struct scorer_moment *m, int64_t after,
+ask_pairs(struct ticker *t, const struct scorer_moment *m, int64_t after,
     struct fault *f)
 {
-	const struct pg_statement *s = &reputation_statements[DB_DUE];
+	const struct pg_statement *s =
+	    &reputation_statements[m->is_closing ? DB_UNCLOSED : DB_DUE];
+	int64_t since = m->is_closing ? m->day * DAY_MS : m->now_ms - DAY_MS;
+	int64_t until = m->is_closing ? since + DAY_MS : m->now_ms + AHEAD_MS;
 	struct arena *a = arena_new();
 	const char *params[] = {scorer_day(m->day, a),
-	    pg_int(a, t->settings->batch_pairs), pg_int(a, m->now_ms),
-	    pg_int(a, after)};
+	    pg_int(a, t->settings->batch_pairs), pg_int(a, after),
+	    pg_int(a, since), pg_int(a, until)};
 	bool ok = pg_session_ask(t->db, s->sql, s->params, params, f);
 
 	arena_free(&a);
 	return ok;
 }
 
-/* While we score one batch, Postgres reads the next. */
+/* While we score one batch, Postgres reads the next and writes the last. */
 static bool
 score_batch(struct ticker *t, const struct scorer_moment *m,
     struct pg_rows **rows, struct fault *f)
@@ -168,41 +188,30 @@ score_batch(struct ticker *t, const struct scorer_moment *m,
 	struct arena *a = arena_new();
 	const char *write[SCORER_PARAMS];
 	size_t pairs;
-	bool ok = ask_due(t, m, scorer_last(*rows), f);
+	bool ok = ask_pairs(t, m, scorer_last(*rows), f);
 
 	if (ok) {
 		pairs = scorer_judge(*rows, m, a, write);
 		pg_rows_free(rows);
-		ok = pg_session_answer(t->db, rows, f) &&
-		     write_scores(t, write, pairs, f);
+		ok = finish_writing(t, f) &&
+		     begin_writing(t, write, pairs, f) &&
+		     pg_session_answer(t->db, rows, f);
 	}
 	arena_free(&a);
 	return ok;
 }
 
+/* The pairs that are due, or those that are to be closed. */
 static bool
-score_due(struct ticker *t, const struct scorer_moment *m, struct fault *f)
+score_all(struct ticker *t, const struct scorer_moment *m, struct fault *f)
 {
 	struct pg_rows *rows = NULL;
-	bool ok = ask_due(t, m, 0, f) && pg_session_answer(t->db, &rows, f);
+	bool ok = ask_pairs(t, m, 0, f) && pg_session_answer(t->db, &rows, f);
 
 	while (ok && pg_count(rows) > 0)
 		ok = score_batch(t, m, &rows, f);
 	pg_rows_free(&rows);
-	return ok;
-}
-
-static bool
-score_all(struct ticker *t, const struct scorer_moment *m, struct fault *f)
-{
-	size_t pairs = 1;
-
-	if (!m->is_closing)
-		return score_due(t, m, f);
-	while (pairs > 0)
-		if (!close_batch(t, m, &pairs, f))
-			return false;
-	return true;
+	return ok && finish_writing(t, f);
 }
 
 /* ----------------------------------------------------------------- raters */
@@ -419,16 +428,24 @@ prune(struct ticker *t, struct fault *f)
 /* No statement waits for the disk: what a crash of Postgres takes back, it
  * takes back whole and in order, and the next tick does it again. */
 static bool
-connect_db(struct ticker *t, struct fault *f)
+open_session(struct ticker *t, struct pg_session **db, struct fault *f)
 {
-	if (t->db != NULL)
+	if (*db != NULL)
 		return true;
 	t->connected_ms = clock_mono_ms();
 	return pg_session_open(
-		   t->settings->database_url, "assay-reputation", &t->db, f) &&
+		   t->settings->database_url, "assay-reputation", db, f) &&
 	       pg_session_run(
-		   t->db, "SET synchronous_commit = off", 0, NULL, NULL, f) &&
-	       act(t, DB_NOTICE_END, NULL, f);
+		   *db, "SET synchronous_commit = off", 0, NULL, NULL, f) &&
+	       run_on(t, *db, DB_NOTICE_END, NULL, NULL, f);
+}
+
+static void
+close_sessions(struct ticker *t)
+{
+	pg_session_free(&t->db); /* the locks go with them */
+	pg_session_free(&t->writer);
+	t->is_writing = false;
 }
 
 /* A day closed ahead can not be opened again: with a clock that is not
@@ -452,19 +469,40 @@ look_at_clock(struct ticker *t, int64_t now_ms, struct fault *f)
 }
 
 static bool
+take_lock(struct ticker *t, struct pg_session *db, const char *key, bool *has,
+    struct fault *f)
+{
+	struct pg_rows *rows;
+
+	if (!run_on(t, db, DB_LEAD, &key, &rows, f))
+		return false;
+	*has = pg_count(rows) > 0 && pg_bool(rows, 0, 0);
+	pg_rows_free(&rows);
+	return true;
+}
+
+/* Each session holds a lock, in this order: nobody leads while a statement of
+ * who led before may still write. */
+static bool
+take_locks(struct ticker *t, bool *leads, struct fault *f)
+{
+	return take_lock(t, t->db, "1634956146", leads, f) &&
+	       (!*leads || take_lock(t, t->writer, "1634956147", leads, f));
+}
+
+static bool
 lead(struct ticker *t, int64_t now_ms, struct fault *f)
 {
 	bool led = t->counts.leads;
 
-	if (!connect_db(t, f))
-		return false;
-	if (!look_at_clock(t, now_ms, f))
+	if (!open_session(t, &t->db, f) || !open_session(t, &t->writer, f) ||
+	    !look_at_clock(t, now_ms, f))
 		return false;
 	t->counts.is_up = true;
 	t->counts.leads = false;
 	if (t->counts.is_off)
-		pg_session_free(&t->db); /* and the lock with it */
-	else if (!ask_bool(t, DB_LEAD, NULL, &t->counts.leads, f))
+		close_sessions(t);
+	else if (!take_locks(t, &t->counts.leads, f))
 		return false;
 	if (t->counts.leads != led)
 		log_info(&t->log, t->counts.leads ? "leads" : "follows");
@@ -474,7 +512,7 @@ lead(struct ticker *t, int64_t now_ms, struct fault *f)
 static bool
 fail(struct ticker *t)
 {
-	pg_session_free(&t->db); /* the lock goes with it */
+	close_sessions(t);
 	t->counts.is_up = false;
 	t->counts.leads = false;
 	t->counts.failures++;
@@ -564,7 +602,7 @@ ticker_free(struct ticker **t)
 {
 	if (*t == NULL)
 		return;
-	pg_session_free(&(*t)->db);
+	close_sessions(*t);
 	mem_free(*t);
 	*t = NULL;
 }

@@ -158,8 +158,9 @@ describe("the daemon", () => {
 			assert.deepEqual(audit, ["chat", MODEL, "fingerprint", "f",
 				"unknown_hash"]);
 		}
-		assert.equal(await assay.postgres.value("select count(*) from"
-			+ " assay.score_due join assay.pair on id = pair"
+		assert.equal(await assay.postgres.value("select"
+			+ " count(distinct d.pair) from assay.score_due d"
+			+ " join assay.pair p on p.id = d.pair"
 			+ ` where did = '${daemon.did}'`), "1");
 	});
 });

@@ -47,7 +47,8 @@ changed_scores_are_read_by_version(void **state)
 		skip();
 	plan_read(&p, gateway, &gateway_statements[LOAD_SCORES], "(1990)");
 	plan_reads_never_whole(&p, "score");
-	plan_uses(&p, "score_version");
+	plan_uses(&p, "score_written_version");
+	plan_uses(&p, "score_pair_key");
 	plan_free(&p);
 	plan_read(&p, gateway, &gateway_statements[LOAD_SCORES], "(-1)");
 	assert_int_equal(plan_count(p.root, NULL, "Relation Name", "score"), 1);

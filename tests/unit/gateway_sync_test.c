@@ -287,9 +287,10 @@ b_has_none(const struct bench *b)
 }
 
 #define GOLD(did)                                                              \
-	"INSERT INTO assay.score (did, task, canonical, tier) VALUES ('" did   \
-	"', 'chat', 't:m', 'gold') ON CONFLICT (did, task, canonical)"         \
-	" DO UPDATE SET tier = 'gold'"
+	"INSERT INTO assay.score (pair, did, task, canonical, tier) VALUES"    \
+	" (assay.pair_of('" did "', 'chat', 't:m'), '" did "', 'chat', 't:m'," \
+	" 'gold') ON CONFLICT (did, task, canonical) DO UPDATE SET tier ="     \
+	" 'gold'"
 
 /* A transaction that has written a score holds up every other until it ends:
  * what a gateway has read up to can never be filled in behind it. */

@@ -63,13 +63,15 @@ a_tick_reads_what_changed(void **state)
 	if (!is_here)
 		skip();
 	plan_read(&p, worker, &reputation_statements[DB_DUE],
-	    "(" TODAY ", 20, " NOW_MS ", 0)");
+	    "(" TODAY ", 20, 0, " NOW_MS " - 86400000, " NOW_MS " + 120000)");
+	plan_reads_never_whole(&p, "score_due");
+	plan_uses(&p, "score_due_pkey");
 	of_pairs(&p);
 	plan_reads_never_whole(&p, "score");
 	plan_uses(&p, "outcome_evidence_pkey");
 	plan_uses(&p, "verdict_evidence_pkey");
 	plan_uses(&p, "audit_evidence_pkey");
-	plan_uses(&p, "score_pkey");
+	plan_uses(&p, "score_pair_key");
 	/* Two days back, and two minutes ahead. */
 	plan_reads_at_most(&p, "audit_result*", 4);
 	plan_free(&p);
@@ -102,13 +104,14 @@ scores_are_written_by_key(void **state)
 	if (!is_here)
 		skip();
 	plan_read(&p, worker, &reputation_statements[DB_WRITE],
-	    "(ARRAY['did:assay:z1'], ARRAY['chat'], ARRAY['test:m'],"
-	    " ARRAY['silver']::assay.tier[], ARRAY[80], ARRAY[10],"
+	    "(ARRAY[2], ARRAY['silver']::assay.tier[], ARRAY[80], ARRAY[10],"
 	    " ARRAY['{}']::jsonb[], ARRAY[7], ARRAY[0], ARRAY[20000],"
-	    " ARRAY[2], " TODAY " - 1, false, " NOW_MS
-	    ", ARRAY[1], ARRAY['bronze']::assay.tier[],"
+	    " ARRAY['{}'], " TODAY " - 1, false, " NOW_MS
+	    ", ARRAY[2], ARRAY['bronze']::assay.tier[],"
 	    " ARRAY['silver']::assay.tier[], ARRAY['run_complete'])");
 	plan_reads_never_whole(&p, "score_2*");
+	plan_reads_never_whole(&p, "pair");
+	plan_reads_never_whole(&p, "score_due");
 	assert_true(
 	    plan_count(p.root, "ModifyTable", "Relation Name", "score") > 0);
 	plan_free(&p);
@@ -124,10 +127,11 @@ a_close_reads_its_day(void **state)
 	(void)state;
 	if (!is_here)
 		skip();
-	plan_read(
-	    &p, worker, &reputation_statements[DB_UNCLOSED], "(" TODAY ", 20)");
+	plan_read(&p, worker, &reputation_statements[DB_UNCLOSED],
+	    "(" TODAY ", 20, 0, assay.day_ms(" TODAY "), assay.day_ms(" TODAY
+	    " + 1))");
 	of_pairs(&p);
-	plan_uses(&p, "score_closed");
+	plan_uses(&p, "score_pair_key");
 	plan_reads_at_most(&p, "audit_result*", 3);
 	plan_free(&p);
 	for (size_t i = 0; i < 2; i++) {

@@ -32,10 +32,12 @@ start(void **state)
 	is_here = migrated_postgres_start(&server);
 	/* In order: of equals, the first are favourites. */
 	for (int p = 0; is_here && p < PROVIDERS; p++) {
-		char sql[100];
+		char sql[200];
 
 		snprintf(sql, sizeof(sql),
-		    "SELECT assay.pair_of('did:assay:z%02d', 'chat', 'm')", p);
+		    "SET session_replication_role = replica;"
+		    "SELECT assay.pair_of('did:assay:z%02d', 'chat', 'm')",
+		    p);
 		assert_true(migrated_run(server.conninfo, sql));
 	}
 	migrated_conninfo(&server, "assay_reputation", own, sizeof(own));

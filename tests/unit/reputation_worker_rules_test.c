@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules of docs/reputation.md that stand in SQL: what is fast, on which day an
  * event counts and what it weighs, whose buyers share a bucket, which prompts a
- * model has. */
+ * model has, and that nothing asked for is lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "reputation/score.h"
+#include "reputation/worker/scorer.h"
 #include "tests/unit/reputation_worker_world.h"
 
 /* Twice the median's first byte and half its rate are still fast; then: no time
@@ -212,6 +213,42 @@ a_model_has_sixteen_prompts(void **state)
 	arena_free(&a);
 }
 
+#define ASK_AGAIN                                                              \
+	"INSERT INTO assay.score_due SELECT assay.pair_of('did:assay:z5',"     \
+	" 'chat', 'test:m') FROM generate_series(1, 2)"
+#define ASKED                                                                  \
+	"SELECT count(*) FROM assay.score_due JOIN assay.pair ON pair ="       \
+	" assay.pair.id WHERE did = 'did:assay:z5'"
+
+/* An audit may fail between the reading of evidence and the writing of what
+ * was made of it: what it asked for is not answered by that. */
+static void
+what_is_asked_meanwhile_stays(void **state)
+{
+	const struct scorer_moment m = {.now_ms = NOON, .day = tier_day(NOON)};
+	const struct pg_statement *due = &reputation_statements[DB_DUE];
+	const struct pg_statement *write = &reputation_statements[DB_WRITE];
+	const char *params[SCORER_PARAMS];
+	struct fault f = {0};
+	struct pg_session *s;
+	struct pg_rows *rows;
+	struct arena *a = arena_new();
+
+	need_postgres(state, &a);
+	assert_true(migrated_run(server.conninfo, ASK_AGAIN));
+	assert_true(pg_session_open(own, "test", &s, &f));
+	assert_true(pg_session_run(s, due->sql, due->params,
+	    (const char *[]){"2026-11-20", "1000", "0", "0", "1"}, &rows, &f));
+	assert_true(scorer_judge(rows, &m, a, params) > 0);
+	pg_rows_free(&rows);
+	assert_true(migrated_run(server.conninfo, ASK_AGAIN));
+	assert_true(
+	    pg_session_run(s, write->sql, write->params, params, NULL, &f));
+	assert_string_equal(migrated_value(server.conninfo, ASKED, a), "2");
+	pg_session_free(&s);
+	arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -223,6 +260,7 @@ main(void)
 	    cmocka_unit_test(weights_halve_every_seven_days),
 	    cmocka_unit_test(buyers_fall_into_64_buckets),
 	    cmocka_unit_test(a_model_has_sixteen_prompts),
+	    cmocka_unit_test(what_is_asked_meanwhile_stays),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
