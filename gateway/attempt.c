@@ -159,11 +159,26 @@ left_ms(const struct exchange *x)
 	       (clock_mono_us() - x->began_us) / 1000;
 }
 
-static bool
-needs_done(const struct query *q)
+/* What a task's answer must be, whole and as a stream. The rest comes in too
+ * many shapes: text or JSON, streams with ends of their own. */
+static const struct {
+	const char *task;
+	enum relay_form whole, streamed;
+} forms[] = {
+    {"chat", RELAY_OBJECT, RELAY_EVENTS},
+    {"completion", RELAY_OBJECT, RELAY_EVENTS},
+    {"embedding", RELAY_OBJECT, RELAY_OBJECT},
+    {"image", RELAY_OBJECT, RELAY_BYTES},
+    {"speech", RELAY_BYTES, RELAY_BYTES},
+};
+
+static enum relay_form
+form_of(const struct query *q)
 {
-	return q->stream && (strcmp(q->task->name, "chat") == 0 ||
-				strcmp(q->task->name, "completion") == 0);
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+		if (strcmp(q->task->name, forms[i].task) == 0)
+			return q->stream ? forms[i].streamed : forms[i].whole;
+	return RELAY_ANY;
 }
 
 enum step
@@ -174,7 +189,7 @@ attempt_ask(struct exchange *x)
 	    .buyer = x->client,
 	    .path = presence_find(x->house->presence, x->route.session),
 	    .outgoing = &o,
-	    .needs_done = needs_done(&x->query),
+	    .form = form_of(&x->query),
 	    .first_byte_ms = x->query.timeouts.first_byte_ms,
 	    .stall_ms = x->query.timeouts.stall_ms,
 	    .fair_first_byte_ms = x->house->settings->timeout_first_byte,

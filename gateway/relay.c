@@ -12,11 +12,13 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "gateway/object.h"
 #include "gateway/sse.h"
 
 #define REFUSAL_MAX 4096     /* of a provider's error we read */
 #define AFTER_DONE_MAX 65536 /* of what follows its own end */
 #define AFTER_DONE_MS 1000
+#define NO_OBJECT "the provider's answer is no JSON object"
 #define EXACT_MAX ((size_t)16 << 20) /* of an answer that is held whole */
 
 struct relay {
@@ -29,11 +31,12 @@ struct relay {
 	struct timer *total;
 	int64_t first_byte_ms, stall_ms, keepalive_ms;
 	int64_t fair_first_byte_ms, fair_stall_ms;
-	bool needs_done;
+	enum relay_form form; /* ANY where the answer is an error */
 	bool is_exact;
 	bool is_refusal; /* its body is for us, not for the buyer */
 	struct http_fields fields;
 	struct sse sse;
+	struct object object;
 	struct usage_tail tail;
 	struct evbuffer *held;
 	size_t uncredited;
@@ -138,6 +141,17 @@ relay_is_buyers_fault(int status)
 	       status != 421 && status != 425 && status != 429;
 }
 
+/* NULL: as far as its head tells, it is what it must be. */
+static const char *
+head_breach(const struct relay *r)
+{
+	if (r->form == RELAY_EVENTS && !r->result.is_stream)
+		return "the provider's answer is no event stream";
+	if (r->form == RELAY_OBJECT && r->result.is_stream)
+		return "the provider's answer is an event stream";
+	return NULL;
+}
+
 static void
 on_head(void *arg, int status, const struct http_fields *fs)
 {
@@ -155,7 +169,11 @@ on_head(void *arg, int status, const struct http_fields *fs)
 		if (relay_lets_through(fs->at[i].name, status))
 			http_fields_add(
 			    &r->fields, a, fs->at[i].name, fs->at[i].value);
-	if (r->result.is_stream && !r->is_exact)
+	if (status >= 300)
+		r->form = RELAY_ANY;
+	if (head_breach(r) != NULL)
+		fail(r, FAULT_PROVIDER_ERROR, head_breach(r));
+	else if (r->result.is_stream && !r->is_exact)
 		timer_start(r->keepalive, r->keepalive_ms);
 }
 
@@ -233,6 +251,9 @@ feed(struct relay *r, struct evbuffer *data)
 		usage_tail_add(&r->tail, parts[i].iov_base, parts[i].iov_len);
 		if (r->result.is_stream)
 			sse_feed(&r->sse, parts[i].iov_base, parts[i].iov_len);
+		if (r->form == RELAY_OBJECT)
+			object_feed(
+			    &r->object, parts[i].iov_base, parts[i].iov_len);
 	}
 	mem_free(parts);
 }
@@ -344,6 +365,11 @@ on_body(void *arg, struct evbuffer *data)
 	if (r->result.first_byte_us == 0)
 		r->result.first_byte_us = clock_mono_us();
 	feed(r, data);
+	if (r->object.state == OBJECT_NONE) {
+		evbuffer_drain(data, len);
+		fail(r, FAULT_PROVIDER_ERROR, NO_OBJECT);
+		return;
+	}
 	if (was_done && !r->is_exact) {
 		ignore_rest(r, data);
 		return;
@@ -418,19 +444,39 @@ end_kind(const struct relay *r, const struct fault *f)
 	}
 }
 
+/* What the provider ended, as if it were whole, and is not. */
+static bool
+is_short(const struct relay *r, struct fault *f)
+{
+	if (r->form == RELAY_EVENTS && !r->sse.is_done)
+		fault_set(f, FAULT_TRUNCATED,
+		    "the provider's stream ended without its terminal event");
+	else if (r->form == RELAY_OBJECT && r->object.state == OBJECT_OPEN)
+		fault_set(f, FAULT_TRUNCATED,
+		    "the provider's answer ended in the middle");
+	else if (r->form == RELAY_OBJECT && r->object.state == OBJECT_AWAITED)
+		fault_set(f, FAULT_PROVIDER_ERROR, NO_OBJECT);
+	else if (r->form == RELAY_BYTES && r->result.body_bytes == 0)
+		fault_set(
+		    f, FAULT_PROVIDER_ERROR, "the provider's answer is empty");
+	else
+		return false;
+	return true;
+}
+
 static void
 on_end(void *arg, const struct fault *f)
 {
 	struct relay *r = arg;
+	struct fault why;
 
 	r->call = NULL;
 	if (f != NULL && !r->sse.is_done) {
 		fail(r, end_kind(r, f), f->why);
 	} else if (r->is_refusal) {
 		fail_refused(r);
-	} else if (r->result.is_stream && r->needs_done && !r->sse.is_done) {
-		fail(r, FAULT_TRUNCATED,
-		    "the provider's stream ended without its terminal event");
+	} else if (is_short(r, &why)) {
+		fail(r, why.kind, why.why);
 	} else {
 		finish_whole(r);
 	}
@@ -495,7 +541,7 @@ relay_ask(const struct relay_order *o,
 	r->fair_first_byte_ms = o->fair_first_byte_ms;
 	r->fair_stall_ms = o->fair_stall_ms;
 	r->keepalive_ms = o->keepalive_ms;
-	r->needs_done = o->needs_done;
+	r->form = o->form;
 	r->is_exact = o->is_exact;
 	r->holding = o->is_exact ? o->holding : NULL;
 	r->holding_most = o->holding_most;

@@ -15,12 +15,20 @@
 #include "gateway/path.h"
 #include "gateway/usage.h"
 
+/* What an answer that came well (2xx) must be, or the provider failed. */
+enum relay_form {
+	RELAY_ANY,
+	RELAY_BYTES,  /* one at least */
+	RELAY_OBJECT, /* a JSON object, and no event stream */
+	RELAY_EVENTS  /* an event stream that ends with [DONE] */
+};
+
 struct relay_order {
 	struct loop *loop;
 	struct client *buyer;
 	struct path *path;
 	struct http_outgoing *outgoing; /* its body is moved out of */
-	bool needs_done; /* an event stream must end with [DONE] */
+	enum relay_form form;
 	/* Silence that ends it; and how much must be waited before it is held
 	 * against the provider. */
 	int64_t first_byte_ms, stall_ms;

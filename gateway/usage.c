@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "gateway/object.h"
 
 #define TOKENS_MAX 100000000 /* in one request; beyond it is a lie */
 
@@ -36,25 +37,11 @@ usage_tail_add(struct usage_tail *t, const void *at, size_t len)
 static struct text
 object_at(struct text t)
 {
-	size_t depth = 0;
-	bool in_string = false;
+	struct object o = {.depth = 0};
+	size_t len = object_take(&o, t.at, t.len);
 
-	for (size_t i = 0; i < t.len; i++) {
-		char c = t.at[i];
-
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '{') {
-			depth++;
-		} else if (c == '}' && --depth == 0) {
-			return (struct text){t.at, i + 1};
-		}
-	}
+	if (o.state == OBJECT_OVER)
+		return (struct text){t.at, len};
 	return (struct text){NULL, 0};
 }
 

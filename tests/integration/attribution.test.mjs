@@ -255,6 +255,79 @@ describe("a buyer's own limit, shorter than the operator's", () => {
 	});
 });
 
+// A provider ends its answers well, and they are not what was asked for.
+describe("what is no answer", () => {
+	const json = "application/json", html = "text/html";
+	const events = "text/event-stream";
+	const provider_error = ["failed", "provider_error"];
+	const rows = [
+		["nothing", false, json, "", provider_error],
+		["a page", false, html, "<h1>log in</h1>", provider_error],
+		["a page for a stream", true, html, "<h1>log in</h1>",
+			provider_error],
+		["JSON for a stream", true, json, "{}", provider_error],
+		["a stream for JSON", false, events, "data: [DONE]\n\n",
+			provider_error],
+		["an empty stream", true, events, "", ["failed", "truncated"]],
+		["half an object", false, json, '{"choices":[{"message":',
+			["truncated", "truncated"]],
+	];
+
+	// Two providers of one model: the first gives that, the second answers.
+	async function pair(type, body) {
+		const model = `lovelace:attributed-${++models}`;
+		const file = await assay.pretend(model, { tasks: ["chat"] });
+		const offer = [[model, file, ["chat"]]];
+		const first = await assay.servingNodeProvider("providers", offer);
+		const second = await assay.servingNodeProvider("providers", offer);
+		first.answer = ({ stream }) => {
+			stream.respond({ ":status": 200, "content-type": type });
+			stream.end(body);
+		};
+		return { model, first, second };
+	}
+
+	for (const [name, stream, type, body, wanted] of rows) {
+		test(`${name}`, async () => {
+			const { model, first, second } = await pair(type, body);
+			const alone = await ask(model, { stream,
+				options: { only: [first.did] } });
+			const id = alone.headers["x-request-id"];
+			await read(alone).catch(() => {});
+			assert.deepEqual(await recorded(id, model, { failed: 1 }),
+				wanted);
+			const asked = ask(model, { stream,
+				options: { order: [first.did, second.did] } });
+			if (wanted[0] === "failed") {
+				const answer = await asked;
+				assert.equal(answer.statusCode, 200);
+				await read(answer);
+				assert.equal(answer.headers["x-assay-provider"],
+					second.did);
+			} else {
+				await asked.then(read).catch(() => {});
+			}
+			await first.close();
+			await second.close();
+		});
+	}
+
+	test("what a refusal says of the request is passed on", async () => {
+		const { model, first, second } = await pair(json, "");
+		await second.close();
+		first.answer = ({ stream }) => {
+			stream.respond({ ":status": 422, "content-type": html });
+			stream.end("<h1>no such voice</h1>");
+		};
+		const answer = await ask(model);
+		assert.equal(answer.statusCode, 422);
+		assert.match(await read(answer), /no such voice/);
+		assert.deepEqual(await recorded(answer.headers["x-request-id"], model,
+			{ neither: 1 }), ["refused", ""]);
+		await first.close();
+	});
+});
+
 describe("nobody's fault", () => {
 	test("the buyer leaves in mid-stream", async () => {
 		const { model, runtime } = await serving();

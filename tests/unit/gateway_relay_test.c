@@ -7,84 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/relay.h"
-#include "tests/unit/gateway_fakes.h"
-
-struct scene {
-	struct loop *loop;
-	struct fake_buyer buyer;
-	struct fake_path path;
-	struct client *client;
-	struct pending *question;
-	struct relay_order order;
-	unsigned answers;
-	bool frees_buyer; /* from inside the answer, as an exchange does */
-	struct relay_result result;
-	char held[4096];
-	char sent[4096];
-};
-
-static void
-on_start(void *arg, struct http_fields *fs)
-{
-	struct scene *s = arg;
-
-	http_fields_add(fs, s->buyer.arena, "x-ours", "yes");
-}
-
-static void
-on_answer(void *arg, const struct relay_result *r)
-{
-	struct scene *s = arg;
-	int len;
-
-	s->question = NULL;
-	s->answers++;
-	s->result = *r;
-	len = evbuffer_remove(r->held, s->held, sizeof(s->held) - 1);
-	s->held[len < 0 ? 0 : len] = '\0';
-	if (s->frees_buyer) {
-		client_close(&s->client);
-		fake_buyer_free(&s->buyer);
-		fake_buyer_init(&s->buyer, "", "", "");
-	}
-}
-
-static void
-begin(struct scene *s)
-{
-	static struct http_outgoing o;
-
-	memset(s, 0, sizeof(*s));
-	memset(&o, 0, sizeof(o));
-	s->loop = loop_new();
-	fake_buyer_init(&s->buyer, "POST", "/v1/chat/completions", "{}");
-	fake_path_init(&s->path);
-	s->client = client_new(&s->buyer.request);
-	s->order = (struct relay_order){.loop = s->loop,
-	    .buyer = s->client,
-	    .path = &s->path.path,
-	    .outgoing = &o,
-	    .first_byte_ms = 60,
-	    .stall_ms = 60,
-	    .total_ms = 5000,
-	    .keepalive_ms = 10000,
-	    .on_start = on_start};
-}
-
-static void
-ask(struct scene *s)
-{
-	s->question = relay_ask(&s->order, on_answer, s);
-}
-
-static void
-end(struct scene *s)
-{
-	pending_cancel(&s->question);
-	fake_buyer_free(&s->buyer);
-	loop_free(&s->loop);
-}
+#include "tests/unit/gateway_relay_scene.h"
 
 static void
 test_whole_json(void **state)
@@ -156,7 +79,7 @@ test_stream_holds_its_end(void **state)
 
 	(void)state;
 	begin(&s);
-	s.order.needs_done = true;
+	s.order.form = RELAY_EVENTS;
 	ask(&s);
 	fake_path_head(&s.path, 200, "text/event-stream");
 	fake_path_body(&s.path, "data: {\"a\":1}\n\ndata: [DO");
@@ -179,7 +102,7 @@ test_half_event_never_reaches_the_buyer(void **state)
 
 	(void)state;
 	begin(&s);
-	s.order.needs_done = true;
+	s.order.form = RELAY_EVENTS;
 	ask(&s);
 	fake_path_head(&s.path, 200, "text/event-stream; charset=utf-8");
 	fake_path_body(&s.path, "data: {\"a\":1}\r\n\r\ndata: {\"b\":");
@@ -200,7 +123,7 @@ test_stream_without_its_end_is_truncated(void **state)
 
 	(void)state;
 	begin(&s);
-	s.order.needs_done = true;
+	s.order.form = RELAY_EVENTS;
 	ask(&s);
 	fake_path_head(&s.path, 200, "text/event-stream");
 	fake_path_body(&s.path, "data: 1\n\n");
@@ -210,6 +133,80 @@ test_stream_without_its_end_is_truncated(void **state)
 	assert_string_equal(s.result.fault.why,
 	    "the provider's stream ended without its terminal event");
 	end(&s);
+}
+
+/* What the provider ended, and what became of it. Two parts, so that some of it
+ * may have gone to the buyer. */
+static void
+test_forms(void **state)
+{
+	static const char none[] = "the provider's answer is no JSON object";
+	static const char cut[] = "the provider's answer ended in the middle";
+	static const struct {
+		enum relay_form form;
+		int status;
+		const char *type, *parts[2];
+		enum relay_end end;
+		enum fault_kind kind;
+		const char *why;
+	} rows[] = {
+	    {RELAY_OBJECT, 200, "application/json", {"{\"a\":\"{", "\"} \n"},
+		RELAY_WHOLE, FAULT_NONE, ""},
+	    {RELAY_OBJECT, 200, "text/plain", {"{}", ""}, RELAY_WHOLE,
+		FAULT_NONE, ""},
+	    {RELAY_OBJECT, 200, "application/json", {"", ""}, RELAY_FAILED,
+		FAULT_PROVIDER_ERROR, none},
+	    {RELAY_OBJECT, 200, "text/html", {"<h1>", "log in</h1>"},
+		RELAY_FAILED, FAULT_PROVIDER_ERROR, none},
+	    {RELAY_OBJECT, 200, "application/json", {"{\"a\":", "\"}"},
+		RELAY_TRUNCATED, FAULT_TRUNCATED, cut},
+	    {RELAY_OBJECT, 200, "application/json", {"{}", "<!-- -->"},
+		RELAY_TRUNCATED, FAULT_PROVIDER_ERROR, none},
+	    {RELAY_OBJECT, 200, "text/event-stream", {"data: [DONE]\n\n", ""},
+		RELAY_FAILED, FAULT_PROVIDER_ERROR,
+		"the provider's answer is an event stream"},
+	    {RELAY_OBJECT, 404, "text/html", {"<h1>", ""}, RELAY_WHOLE,
+		FAULT_NONE, ""},
+	    {RELAY_EVENTS, 200, "text/html", {"<h1>", ""}, RELAY_FAILED,
+		FAULT_PROVIDER_ERROR,
+		"the provider's answer is no event stream"},
+	    {RELAY_EVENTS, 200, "application/json", {"{}", ""}, RELAY_FAILED,
+		FAULT_PROVIDER_ERROR,
+		"the provider's answer is no event stream"},
+	    {RELAY_EVENTS, 200, "text/event-stream", {"", ""}, RELAY_FAILED,
+		FAULT_TRUNCATED,
+		"the provider's stream ended without its terminal event"},
+	    {RELAY_EVENTS, 422, "application/json", {"{}", ""}, RELAY_WHOLE,
+		FAULT_NONE, ""},
+	    {RELAY_BYTES, 200, "audio/mpeg", {"", ""}, RELAY_FAILED,
+		FAULT_PROVIDER_ERROR, "the provider's answer is empty"},
+	    {RELAY_BYTES, 200, "audio/mpeg", {"x", ""}, RELAY_WHOLE, FAULT_NONE,
+		""},
+	    {RELAY_ANY, 200, "text/plain", {"", ""}, RELAY_WHOLE, FAULT_NONE,
+		""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct scene s;
+
+		begin(&s);
+		s.order.form = rows[i].form;
+		ask(&s);
+		fake_path_head(&s.path, rows[i].status, rows[i].type);
+		for (int k = 0; k < 2; k++)
+			if (s.answers == 0 && rows[i].parts[k][0] != '\0')
+				fake_path_body(&s.path, rows[i].parts[k]);
+		if (s.answers == 0)
+			fake_path_end(&s.path, NULL);
+		assert_int_equal(s.answers, 1);
+		assert_int_equal(s.result.end, rows[i].end);
+		assert_int_equal(s.result.fault.kind, rows[i].kind);
+		assert_string_equal(s.result.fault.why, rows[i].why);
+		if (rows[i].end == RELAY_FAILED)
+			assert_int_equal(s.buyer.status, 0);
+		end(&s);
+	}
 }
 
 static void
@@ -468,134 +465,6 @@ test_endless_rest(void **state)
 	end(&s);
 }
 
-/* ------------------------------------------------------------ exact replies */
-
-static void
-on_sent(void *arg, const void *at, size_t len)
-{
-	struct scene *s = arg;
-
-	strncat(s->sent, at, len);
-}
-
-static void
-begin_exact(struct scene *s)
-{
-	begin(s);
-	s->order.is_exact = true;
-	s->order.on_sent = on_sent;
-	s->order.needs_done = true;
-	s->order.keepalive_ms = 5;
-	ask(s);
-}
-
-/* Each byte as it came, what follows the end too; the end is held back. */
-static void
-test_exact_stream(void **state)
-{
-	struct scene s;
-
-	(void)state;
-	begin_exact(&s);
-	fake_path_head(&s.path, 200, "text/event-stream");
-	fake_path_body(&s.path, ": hi\r\n\r\ndata: 1\n\ndata: [DO");
-	run_for(s.loop, 20); /* no keep-alive */
-	fake_path_body(&s.path, "NE]\r\n\r\n: more\n");
-	fake_path_body(&s.path, "\n");
-	assert_string_equal(
-	    fake_buyer_text(&s.buyer), ": hi\r\n\r\ndata: 1\n\n");
-	assert_string_equal(s.sent, fake_buyer_text(&s.buyer));
-	fake_path_end(&s.path, NULL);
-	assert_int_equal(s.result.end, RELAY_WHOLE);
-	assert_string_equal(s.held, "data: [DONE]\r\n\r\n: more\n\n");
-	end(&s);
-}
-
-static void
-test_exact_document_is_held_whole(void **state)
-{
-	struct scene s;
-
-	(void)state;
-	begin_exact(&s);
-	fake_path_head(&s.path, 200, "application/json");
-	fake_path_body(&s.path, "{\"a\":");
-	fake_path_body(&s.path, "1}");
-	assert_int_equal(s.path.credited, 7);
-	fake_path_end(&s.path, NULL);
-	assert_int_equal(s.result.end, RELAY_WHOLE);
-	assert_int_equal(s.buyer.status, 0); /* the asker starts it */
-	assert_string_equal(s.held, "{\"a\":1}");
-	assert_string_equal(http_fields_find(&s.result.fields, "content-type"),
-	    "application/json");
-	assert_null(http_fields_find(&s.result.fields, "x-evil"));
-	assert_string_equal(s.sent, "");
-	end(&s);
-}
-
-static void
-test_exact_cut(void **state)
-{
-	struct fault f = {FAULT_UNAVAILABLE, "gone"};
-	struct scene s;
-
-	(void)state;
-	begin_exact(&s);
-	fake_path_head(&s.path, 200, "text/event-stream");
-	fake_path_body(&s.path, "data: 1\n\ndata: 2");
-	fake_path_end(&s.path, &f);
-	assert_int_equal(s.result.end, RELAY_TRUNCATED);
-	assert_string_equal(s.held, "");
-	assert_string_equal(s.sent, "data: 1\n\n");
-	end(&s);
-}
-
-static void
-test_exact_rest_is_bounded(void **state)
-{
-	struct scene s;
-	char junk[8193];
-
-	(void)state;
-	memset(junk, 'x', sizeof(junk) - 1);
-	junk[sizeof(junk) - 1] = '\0';
-	begin_exact(&s);
-	fake_path_head(&s.path, 200, "text/event-stream");
-	fake_path_body(&s.path, "data: 1\n\ndata: [DONE]\n\n");
-	for (int i = 0; i < 20 && s.answers == 0; i++)
-		fake_path_body(&s.path, junk);
-	assert_int_equal(s.answers, 1);
-	assert_int_equal(s.result.end, RELAY_TRUNCATED);
-	assert_int_equal(s.result.fault.kind, FAULT_PROVIDER_ERROR);
-	end(&s);
-}
-
-/* Whole answers wait for their signature: all of them together are bounded,
- * and what is over is given back. */
-static void
-test_held_is_bounded(void **state)
-{
-	size_t holding = 4;
-	struct scene s;
-
-	(void)state;
-	begin(&s);
-	s.order.is_exact = true;
-	s.order.holding = &holding;
-	s.order.holding_most = 10;
-	ask(&s);
-	fake_path_head(&s.path, 200, "application/json");
-	fake_path_body(&s.path, "{\"a\":");
-	assert_int_equal(holding, 9);
-	assert_int_equal(s.answers, 0);
-	fake_path_body(&s.path, "1}");
-	assert_int_equal(s.answers, 1);
-	assert_int_equal(s.result.end, RELAY_FAILED);
-	assert_int_equal(s.result.fault.kind, FAULT_OVERLOADED);
-	assert_int_equal(holding, 4);
-	end(&s);
-}
-
 int
 main(void)
 {
@@ -606,6 +475,7 @@ main(void)
 	    cmocka_unit_test(test_stream_holds_its_end),
 	    cmocka_unit_test(test_half_event_never_reaches_the_buyer),
 	    cmocka_unit_test(test_stream_without_its_end_is_truncated),
+	    cmocka_unit_test(test_forms),
 	    cmocka_unit_test(test_failure_before_the_first_byte),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_buyers_own_fault_passes),
@@ -617,11 +487,6 @@ main(void)
 	    cmocka_unit_test(test_refused_path_answers_through_the_loop),
 	    cmocka_unit_test(test_cancel_is_final),
 	    cmocka_unit_test(test_endless_rest),
-	    cmocka_unit_test(test_exact_stream),
-	    cmocka_unit_test(test_exact_document_is_held_whole),
-	    cmocka_unit_test(test_exact_cut),
-	    cmocka_unit_test(test_exact_rest_is_bounded),
-	    cmocka_unit_test(test_held_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
