@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define CANARY_PER_DAY 12 /* of an offer, where no setting says otherwise */
+#define CANARY_PER_DAY 24 /* of an offer, where no setting says otherwise */
 #define CANARY_POSITIONS 16
 #define CANARY_TOP 5
 #define CANARY_TOKEN 48 /* bytes of a token that are compared */

@@ -203,7 +203,7 @@ COMMENT ON COLUMN assay.audit_result.did IS 'The provider looked at.';
 COMMENT ON COLUMN assay.audit_result.task IS 'The task.';
 COMMENT ON COLUMN assay.audit_result.canonical IS 'The model.';
 COMMENT ON COLUMN assay.audit_result.at IS 'When.';
-COMMENT ON COLUMN assay.audit_result.kind IS 'canary (log-probabilities of a known prompt; two mismatches within a day are a failed audit) or fingerprint (one is).';
+COMMENT ON COLUMN assay.audit_result.kind IS 'canary (log-probabilities of a known prompt; three mismatches within 24 hours are a failed audit) or fingerprint (one is).';
 COMMENT ON COLUMN assay.audit_result.agrees IS 'Whether it agreed.';
 COMMENT ON COLUMN assay.audit_result.detail IS 'What was found, for operators.';
 
@@ -567,7 +567,7 @@ BEGIN
   IF NOT NEW.agrees AND (NEW.kind = 'fingerprint' OR (
        SELECT count(*) FROM assay.audit_result r
         WHERE r.did = NEW.did AND r.task = NEW.task AND r.canonical = NEW.canonical AND r.kind = 'canary'
-          AND NOT r.agrees AND r.at > NEW.at - interval '24 hours') > 1) THEN
+          AND NOT r.agrees AND r.at > NEW.at - interval '24 hours') > 2) THEN
     INSERT INTO assay.score_due VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical));
   END IF;
   RETURN NULL;

@@ -21,14 +21,14 @@ RETURNS TABLE (did text, task text, canonical text, at timestamptz)
 LANGUAGE sql STABLE AS $$
   SELECT a.did, a.task, a.canonical, a.at
     FROM (SELECT r.did, r.task, r.canonical, r.at, r.kind,
-                 lag(r.at) OVER (PARTITION BY r.did, r.task, r.canonical, r.kind ORDER BY r.at) AS before
+                 lag(r.at, 2) OVER (PARTITION BY r.did, r.task, r.canonical, r.kind ORDER BY r.at) AS two_before
             FROM assay.audit_result r
            WHERE NOT r.agrees AND r.at >= to_timestamp((since - 86400000) / 1000.0)
              AND r.at < to_timestamp(until / 1000.0)) a
    WHERE a.at >= to_timestamp(since / 1000.0)
-     AND (a.kind = 'fingerprint' OR a.before > a.at - interval '24 hours')
+     AND (a.kind = 'fingerprint' OR a.two_before > a.at - interval '24 hours')
 $$;
-COMMENT ON FUNCTION assay.audits_failed(bigint, bigint) IS 'The audits that failed from one time until before another: each fingerprint that no longer matched, and each canary that disagreed within 24 hours of another before it.';
+COMMENT ON FUNCTION assay.audits_failed(bigint, bigint) IS 'The audits that failed from one time until before another: each fingerprint that no longer matched, and each canary that disagreed within 24 hours of two others before it.';
 
 CREATE FUNCTION assay.day_ms(day date) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (day - date '1970-01-01') * 86400000::bigint $$;

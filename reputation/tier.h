@@ -17,6 +17,7 @@ const char *standing_name(enum standing x);
 double standing_line(enum standing x); /* the score a day must close at */
 int standing_days(enum standing x);    /* how many of them in a row */
 #define TIER_HYSTERESIS 5.0
+#define TIER_DISAGREEMENTS 3 /* canaries within 24 hours: a failed audit */
 
 enum tier_reason {
 	TIER_SAME,

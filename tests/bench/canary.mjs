@@ -30,6 +30,7 @@ if (!options.text) {
 		+ " [--keep FOLDER] [--ways EXPRESSION] [--json]");
 	process.exit(2);
 }
+const PER_DAY = 24; // CANARY_PER_DAY of gateway/canary_answer.h
 const folder = options.keep ?? fs.mkdtempSync(path.join(os.tmpdir(), "canary-"));
 const at = (...names) => path.join(folder, ...names);
 const MODELS = {
@@ -150,11 +151,16 @@ function hold(ours, theirs) {
 	});
 }
 
-// Two that disagree within a day are needed: the chance that so many do of
-// twelve, each on its own.
+// Three that disagree within a day are needed: the chance that so many do of
+// those that an offer gets by default, each on its own.
 function withinADay(rate) {
-	const none = (1 - rate) ** 12, one = 12 * rate * (1 - rate) ** 11;
-	return 1 - none - one;
+	let missed = 0;
+
+	for (let k = 0, ways = 1; k < 3; k++) {
+		missed += ways * rate ** k * (1 - rate) ** (PER_DAY - k);
+		ways *= (PER_DAY - k) / (k + 1);
+	}
+	return 1 - missed;
 }
 
 function summed(name, is, list) {
@@ -212,8 +218,8 @@ for (const [name, is, way] of ways) {
 			+ ` ${String(one.disagree).padStart(4)} of ${one.canaries}`
 			+ ` disagree (${(100 * one.rate).toFixed(1)} %), overlap`
 			+ ` ${one.mean.toFixed(3)} (least ${one.least_mean.toFixed(3)})`
-			+ ` over ${one.positions.toFixed(1)} tokens; two of a day's`
-			+ ` twelve: ${(100 * one.within_a_day).toFixed(1)} %`);
+			+ ` over ${one.positions.toFixed(1)} tokens; three of a day's`
+			+ ` ${PER_DAY}: ${(100 * one.within_a_day).toFixed(1)} %`);
 	}
 }
 if (options.json)

@@ -159,11 +159,13 @@ is_sharer(const struct attack *a, int provider)
 	return provider < a->sharers;
 }
 
-/* Two canaries have disagreed in the last 24 hours. */
+/* As many canaries as it takes have disagreed in the last 24 hours. */
 static bool
 has_failed_audit(const struct provider *p, int now)
 {
-	return p->mismatch_hours[1] >= 0 && now - p->mismatch_hours[1] < TICKS;
+	int first = p->mismatch_hours[TIER_DISAGREEMENTS - 1];
+
+	return first >= 0 && now - first < TICKS;
 }
 
 static void
@@ -171,7 +173,8 @@ count_canary(struct provider *p, bool agrees, int now)
 {
 	count_event(&p->audits_today, agrees);
 	if (!agrees) {
-		p->mismatch_hours[1] = p->mismatch_hours[0];
+		memmove(&p->mismatch_hours[1], &p->mismatch_hours[0],
+		    sizeof(p->mismatch_hours) - sizeof(now));
 		p->mismatch_hours[0] = now;
 	}
 	p->has_failed |= has_failed_audit(p, now);
@@ -411,7 +414,8 @@ make_market(struct market *m, const struct attack *a, uint64_t seed)
 		if (i > 0 && is_sharer(a, i) && i >= a->sharers - a->liars)
 			p->quality = a->liars_true;
 		p->joined = i < subjects && a->is_newcomers ? JOIN : 0;
-		p->mismatch_hours[0] = p->mismatch_hours[1] = -1;
+		for (int k = 0; k < TIER_DISAGREEMENTS; k++)
+			p->mismatch_hours[k] = -1;
 		p->demoted_on = p->silver_on = p->last_above = -1;
 		p->worst = STANDING_GOLD;
 	}

@@ -70,8 +70,9 @@ struct provider {
 	struct evidence speed[BUCKETS];
 	struct evidence audit;
 	struct evidence audits_today; /* count when the day is over */
-	int mismatch_hours[2]; /* the newest two; hours since the start */
-	bool has_failed;       /* since the last look at its tier */
+	/* Of the newest canaries that disagreed; hours since the start. */
+	int mismatch_hours[TIER_DISAGREEMENTS];
+	bool has_failed; /* since the last look at its tier */
 	struct tier_state tier;
 	struct score score;
 	double best_score;

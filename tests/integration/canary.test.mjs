@@ -267,8 +267,8 @@ describe("canaries", () => {
 		const [{ did }, { did: fair }] = daemons;
 		assert.equal(await tierOf(did), "gold");
 		ways[0].target = other;
-		await until("two that disagree", async () =>
-			(await found(did)).disagrees >= 2, SOME);
+		await until("three that disagree", async () =>
+			(await found(did)).disagrees >= 3, SOME);
 		await until("the tier to go", async () =>
 			await tierOf(did) === "bronze", SOME);
 		assert.equal(await tierOf(fair), "gold");

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "gateway/canary_answer.h"
+#include "reputation/tier.h"
 
 /* Names are read from a table "token p, token p | ...": an answer. */
 static struct canary_answer
@@ -299,7 +300,8 @@ struct market {
 	const char *says[MARKET];
 	bool has_tier[MARKET];
 	const char *own[MARKET][PROMPTS], *voice[MARKET][PROMPTS];
-	int64_t failed_at[MARKET]; /* minute of the last that disagreed */
+	/* Minutes of the newest that disagreed. */
+	int64_t failed_at[MARKET][TIER_DISAGREEMENTS];
 	size_t disagreed[MARKET];
 	bool is_demoted[MARKET];
 };
@@ -314,7 +316,8 @@ market_start(struct market *m, size_t honest, size_t liars, bool have_tier)
 	for (size_t i = 0; i < m->count; i++) {
 		m->says[i] = i < honest ? "a 0.9 b 0.1" : "c 0.9 d 0.1";
 		m->has_tier[i] = i < honest || have_tier;
-		m->failed_at[i] = -1000000;
+		for (size_t k = 0; k < TIER_DISAGREEMENTS; k++)
+			m->failed_at[i][k] = -1000000;
 	}
 }
 
@@ -347,11 +350,13 @@ market_ask(struct market *m, size_t who, size_t prompt, int64_t minute)
 		return;
 	}
 	m->disagreed[who]++;
-	if (minute - m->failed_at[who] < 24 * 60) {
+	memmove(&m->failed_at[who][1], &m->failed_at[who][0],
+	    sizeof(m->failed_at[who]) - sizeof(minute));
+	m->failed_at[who][0] = minute;
+	if (minute - m->failed_at[who][TIER_DISAGREEMENTS - 1] < 24 * 60) {
 		m->is_demoted[who] = true;
 		m->has_tier[who] = false;
 	}
-	m->failed_at[who] = minute;
 }
 
 /* A week at as many a day as gateways send; liars are asked first of all. */
@@ -426,9 +431,9 @@ test_wrong_from_the_start(void **state)
 	market_week(&m, 7);
 	m.says[4] = "c 0.9 d 0.1";
 	memset(m.own[4], 0, sizeof(m.own[4]));
-	market_ask(&m, 4, 0, 0);
-	market_ask(&m, 4, 0, 1); /* what disagreed is no defence */
-	assert_int_equal(m.disagreed[4], 2);
+	for (int i = 0; i < TIER_DISAGREEMENTS; i++) /* none is a defence */
+		market_ask(&m, 4, 0, i);
+	assert_int_equal(m.disagreed[4], TIER_DISAGREEMENTS);
 	assert_true(m.is_demoted[4]);
 }
 

@@ -113,7 +113,7 @@ an_audit_shows_at_the_close_of_its_day(void **state)
 	arena_free(&a);
 }
 
-/* Two canaries that disagree take the tier at once, one does not. */
+/* Three canaries that disagree take the tier at once, two do not. */
 static void
 a_failed_audit_waits_for_no_close(void **state)
 {
@@ -126,7 +126,11 @@ a_failed_audit_waits_for_no_close(void **state)
 	    "INSERT INTO assay.score (did, task, canonical, tier, silver_days)"
 	    " VALUES ('did:assay:z1', 'chat', 'test:m', 'silver', 7);" CANARY(
 		"2026-11-11T12:00Z", "true") CANARY("2026-11-11T12:30Z",
-		"false") CANARY("2026-11-12T11:00Z", "false")));
+		"false") CANARY("2026-11-12T10:00Z", "false")));
+	assert_string_equal(
+	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
+	    "0");
+	assert_true(migrated_run(super, CANARY("2026-11-12T11:00Z", "false")));
 	assert_string_equal(
 	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
 	    "1");
@@ -135,11 +139,11 @@ a_failed_audit_waits_for_no_close(void **state)
 	    migrated_value(
 		super, "SELECT tier || reason FROM assay.tier_change", a),
 	    "bronzeaudit_failed");
-	/* 24 hours and a second apart. */
+	/* 24 hours and a second after the second before it. */
 	assert_true(migrated_run(super,
 	    "UPDATE assay.score SET tier = 'silver', silver_days = 7;"
 	    "DELETE FROM assay.score_due;" CANARY(
-		"2026-11-13T11:00:01Z", "false")));
+		"2026-11-13T10:00:01Z", "false")));
 	assert_string_equal(
 	    migrated_value(super, "SELECT count(*) FROM assay.score_due", a),
 	    "0");
@@ -194,32 +198,35 @@ a_failed_audit_is_seen_by_a_worker_that_was_away(void **state)
 	arena_free(&a);
 }
 
-/* Where both are of one day, of two, and more than a day apart. */
+/* Where all are of one day, of two, and of more than 24 hours. */
 static void
-two_canaries_fail_the_day_of_the_second(void **state)
+three_canaries_fail_the_day_of_the_third(void **state)
 {
 	struct arena *a = arena_new();
 	char super[200];
 
 	need_postgres(state, &a);
 	move_to("pair1", "fresh", super);
-	assert_true(migrated_run(
-	    super, GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T10:00Z",
-		       "false") CANARY("2026-11-08T22:00Z", "false")));
+	assert_true(migrated_run(super,
+	    GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T10:00Z",
+		"false") CANARY("2026-11-08T11:00Z", "false")
+		CANARY("2026-11-08T22:00Z", "false")));
 	tick(NOON, 100);
 	assert_string_equal(migrated_value(super, standing_now, a),
 	    "bronze 3 3 audit_failed 12");
 	move_to("pair2", "fresh", super);
-	assert_true(migrated_run(
-	    super, GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T23:00Z",
-		       "false") CANARY("2026-11-09T22:00Z", "false")));
+	assert_true(migrated_run(super,
+	    GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T23:00Z",
+		"false") CANARY("2026-11-08T23:30Z", "false")
+		CANARY("2026-11-09T22:00Z", "false")));
 	tick(NOON, 100);
 	assert_string_equal(migrated_value(super, standing_now, a),
 	    "bronze 2 2 audit_failed 12");
 	move_to("pair3", "fresh", super);
-	assert_true(migrated_run(
-	    super, GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T22:00Z",
-		       "false") CANARY("2026-11-09T23:00Z", "false")));
+	assert_true(migrated_run(super,
+	    GOLD("2026-11-08", "2026-11-12") CANARY("2026-11-08T22:00Z",
+		"false") CANARY("2026-11-09T22:30Z", "false")
+		CANARY("2026-11-09T23:00Z", "false")));
 	tick(NOON, 100);
 	assert_string_equal(
 	    migrated_value(super, standing_now, a), "gold 24 24 -");
@@ -321,7 +328,7 @@ static const char twelve[] =
     " FROM generate_series(101, 112) p";
 
 /* A day at scores on both sides of the lines. Some providers fail an audit, and
- * some have canaries that disagree, 23 and 25 hours apart by turns.
+ * some have pairs of canaries that disagree, 23 and 25 hours apart by turns.
  * Downtime is noted on its day, or up to nine days late. */
 static const char a_day[] =
     "TRUNCATE assay.outcome_evidence;"
@@ -337,7 +344,7 @@ static const char a_day[] =
     " WHERE p % 3 = 0 AND draw('a' || p || '/' || n) = 0;"
     "INSERT INTO assay.audit_result SELECT 'did:assay:z' || p, 'chat',"
     " 'test:m', day + (23 - n % 2) * interval '1 hour', 'canary', false, ''"
-    " FROM the_day, generate_series(101, 112) p"
+    " FROM the_day, generate_series(101, 112) p, generate_series(1, 2)"
     " WHERE p % 3 = 1 AND draw('c' || p || '/' || n) < 4;"
     "INSERT INTO assay.platform_downtime SELECT at, at + interval '1 hour',"
     " 'test' FROM the_day, (SELECT d, timestamptz '2026-11-01T10:00Z'"
@@ -394,7 +401,7 @@ downtime_noted_late_counts_as_if_it_had_been_known(void **state)
 	arena_free(&a);
 }
 
-/* Canaries of two days, 23 hours apart: downtime noted late does not join the
+/* Canaries of two days, within 23 hours: downtime noted late does not join the
  * runs on both sides of the day that failed. */
 static void
 a_day_taken_back_joins_no_run_over_a_failed_audit(void **state)
@@ -404,9 +411,10 @@ a_day_taken_back_joins_no_run_over_a_failed_audit(void **state)
 
 	need_postgres(state, &a);
 	move_to("joins", "fresh", super);
-	assert_true(migrated_run(
-	    super, GOLD("2026-11-01", "2026-11-06") CANARY("2026-11-02T23:00Z",
-		       "false") CANARY("2026-11-03T22:00Z", "false")));
+	assert_true(migrated_run(super,
+	    GOLD("2026-11-01", "2026-11-06") CANARY("2026-11-02T23:00Z",
+		"false") CANARY("2026-11-03T21:00Z", "false")
+		CANARY("2026-11-03T22:00Z", "false")));
 	for (int day = 10; day >= 7; day--)
 		tick(NOON - day * DAY_MS, 100);
 	assert_string_equal(migrated_value(super, standing_now, a),
@@ -487,7 +495,7 @@ main(void)
 	    cmocka_unit_test(an_audit_shows_at_the_close_of_its_day),
 	    cmocka_unit_test(a_failed_audit_waits_for_no_close),
 	    cmocka_unit_test(a_failed_audit_is_seen_by_a_worker_that_was_away),
-	    cmocka_unit_test(two_canaries_fail_the_day_of_the_second),
+	    cmocka_unit_test(three_canaries_fail_the_day_of_the_third),
 	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
 	    cmocka_unit_test(
 		downtime_noted_late_counts_as_if_it_had_been_known),
