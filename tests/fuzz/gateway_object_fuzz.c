@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(whole.state == parts.state);
 	assert((whole.state == OBJECT_OPEN) == (whole.depth > 0));
 	if (json_read((struct text){at, size}, size, &o, NULL)) {
-		assert(whole.state == OBJECT_OVER);
+		assert(json_is_object(o) == (whole.state == OBJECT_OVER));
 		json_free(&o);
 	}
 	return 0;
