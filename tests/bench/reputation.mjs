@@ -159,7 +159,7 @@ class Postgres {
 			"-c", `shared_buffers=${shared}MB`,
 			"-c", "maintenance_work_mem=256MB", "-c", "wal_level=minimal",
 			"-c", "max_wal_senders=0", "-c", "max_wal_size=4GB",
-			"-c", "checkpoint_timeout=15min", "-c", "jit=off"],
+			"-c", "checkpoint_timeout=15min"],
 		{ ...who, cwd: "/" });
 		await until("Postgres", 60, () => this.sql("select 1", "postgres")
 			.then(() => true, () => false));
