@@ -77,7 +77,7 @@ struct catalog_score {
 	const char *model;
 	enum tier tier;
 	double score;	    /* negative: no data */
-	double samples;	    /* decayed weight behind the score */
+	double delivered;   /* decayed weight of the delivery stream */
 	const char *parts;  /* JSON, or NULL */
 	int64_t updated_at; /* Unix ms */
 };

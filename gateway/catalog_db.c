@@ -126,7 +126,7 @@ read_score_row(struct draft *d, const struct pg_rows *rows, int i)
 	    .model = pg_text(rows, i, 3),
 	    .tier = TIER_BRONZE,
 	    .score = pg_is_null(rows, i, 5) ? -1 : pg_f64(rows, i, 5),
-	    .samples = pg_f64(rows, i, 6),
+	    .delivered = pg_f64(rows, i, 6),
 	    .parts = pg_text(rows, i, 7),
 	    .updated_at = pg_i64(rows, i, 8)};
 

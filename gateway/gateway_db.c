@@ -11,6 +11,10 @@
 
 #define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 #define TIME(value) "to_timestamp(" value " / 1000.0)"
+/* Of a score: what its delivery stream weighs; null where it has none. */
+#define DELIVERED                                                              \
+	"((parts #>> '{delivery,good}')::float8"                               \
+	" + (parts #>> '{delivery,bad}')::float8)"
 
 /* clang-format off */
 const struct pg_statement gateway_statements[] = {
@@ -64,12 +68,12 @@ const struct pg_statement gateway_statements[] = {
 	"  ELSE 'f' END AS b, NULL AS c, NULL AS d,"
 	" NULL AS e, NULL AS f, NULL AS g, NULL AS h FROM c"
 	" UNION ALL SELECT 1, did, task, canonical, tier::text, score::text,"
-	" sample_size::text, parts::text, (" MS("updated_at") ")::text"
+	" " DELIVERED "::text, parts::text, (" MS("updated_at") ")::text"
 	" FROM assay.score WHERE (SELECT is_change FROM c)"
 	" AND pair = ANY (ARRAY(SELECT unnest(pairs)"
 	"  FROM assay.score_written WHERE version > $1::bigint))"
 	" UNION ALL SELECT 1, did, task, canonical, tier::text, score::text,"
-	" sample_size::text, parts::text, (" MS("updated_at") ")::text"
+	" " DELIVERED "::text, parts::text, (" MS("updated_at") ")::text"
 	" FROM assay.score WHERE NOT (SELECT is_change FROM c)"
 	" ORDER BY kind", 1},
 

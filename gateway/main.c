@@ -158,6 +158,7 @@ open_memory(struct worker *w)
 	h->bounds = settings_bounds(s);
 	route_policy_default(&h->policy);
 	h->policy.newcomer_permille = (unsigned)s->route_newcomer_permille;
+	h->policy.newcomer_samples = (double)s->route_newcomer_samples;
 }
 
 static bool

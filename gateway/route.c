@@ -12,7 +12,7 @@ void
 route_policy_default(struct route_policy *out)
 {
 	out->newcomer_permille = 50;
-	out->newcomer_samples = 20;
+	out->newcomer_samples = 120;
 	out->load_slack = 0.1;
 }
 
@@ -23,6 +23,7 @@ judge(const struct route_ask *ask, const struct offer *o)
 {
 	const struct admission *x = &ask->admission;
 	const struct catalog_score *s = offer_score(x->catalog, o);
+	double delivered = s != NULL ? s->delivered : 0;
 
 	return (struct route_candidate){
 	    .offer = o,
@@ -30,8 +31,8 @@ judge(const struct route_ask *ask, const struct offer *o)
 	    .pool = offer_pool(x->query, o),
 	    .tier = s != NULL ? s->tier : TIER_BRONZE,
 	    .score = s != NULL ? s->score : -1,
-	    .is_newcomer =
-		s == NULL || s->samples < ask->policy->newcomer_samples,
+	    .delivered = delivered,
+	    .is_newcomer = delivered < ask->policy->newcomer_samples,
 	};
 }
 
@@ -121,6 +122,27 @@ is_newcomer(const struct route_candidate *c, int64_t wanted)
 	return c->is_newcomer == (wanted != 0);
 }
 
+static bool
+is_of_one_tier(const struct choice *x)
+{
+	return how_many(x, is_of_tier, (int64_t)x->at[0].tier) == x->count;
+}
+
+/* Two at random; the same one twice where there is only one. */
+static void
+draw_two(const struct choice *x, const struct route_candidate **a,
+    const struct route_candidate **b)
+{
+	size_t i = x->ask->random[1] % x->count, k = i;
+
+	if (x->count > 1) {
+		k = x->ask->random[2] % (x->count - 1);
+		k += k >= i;
+	}
+	*a = &x->at[i];
+	*b = &x->at[k];
+}
+
 static const struct route_candidate *
 take_ordered(struct choice *x)
 {
@@ -138,20 +160,33 @@ take_ordered(struct choice *x)
 	return NULL;
 }
 
-/* Nobody is new among newcomers: the share is for a mixed pool. */
+/* Nobody is new among newcomers, unless some have a tier. */
+static bool
+has_newcomers(const struct choice *x)
+{
+	size_t n = how_many(x, is_newcomer, 1);
+
+	return n > 0 && (n < x->count || !is_of_one_tier(x));
+}
+
+/* By evidence and not by score, so that the share is spread evenly; of two and
+ * not of all, so that many at once do not meet at one offer. */
 static const struct route_candidate *
 take_newcomer(struct choice *x)
 {
 	const struct query *q = x->ask->admission.query;
-	size_t n = how_many(x, is_newcomer, 1);
+	const struct route_candidate *a, *b;
 
-	if (q->min_tier != TIER_NONE || q->verified || n == 0 || n == x->count)
+	if (q->min_tier != TIER_NONE || q->verified)
 		return NULL;
 	if (x->ask->random[0] % 1000 >= x->ask->policy->newcomer_permille)
 		return NULL;
+	if (!has_newcomers(x))
+		return NULL;
 	narrow(x, is_newcomer, 1);
 	x->because = "newcomer";
-	return &x->at[x->ask->random[1] % n];
+	draw_two(x, &a, &b);
+	return b->delivered < a->delivered ? b : a;
 }
 
 static void
@@ -196,17 +231,14 @@ better_of_two(struct choice *x, const struct route_candidate *a,
 static const struct route_candidate *
 take_of_two(struct choice *x)
 {
-	size_t i, k;
+	const struct route_candidate *a, *b;
 
 	if (x->count == 1) {
 		x->because = "only_one";
 		return &x->at[0];
 	}
-	i = x->ask->random[1] % x->count;
-	k = x->ask->random[2] % (x->count - 1);
-	if (k >= i)
-		k++;
-	return better_of_two(x, &x->at[i], &x->at[k]);
+	draw_two(x, &a, &b);
+	return better_of_two(x, a, b);
 }
 
 static const struct route_candidate *

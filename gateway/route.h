@@ -5,7 +5,8 @@
  *  1. `order`: the first of its DIDs that is admissible takes the request.
  *  2. The buyer's own workspace before the marketplace.
  *  3. Where no tier and no proof is asked, a share (default 5 %) goes to a
- *     newcomer of that pool: an offer with less data than `newcomer_samples`.
+ *     newcomer of that pool: an offer with less evidence of delivery than
+ *     `newcomer_samples`. Of two drawn at random, the one with less.
  *  4. Otherwise only the offers of the highest tier present.
  *  5. Of two drawn at random, the one with clearly less load; else the
  *     better score; else the one whose tunnel this worker holds; else the
@@ -31,7 +32,7 @@
 
 struct route_policy {
 	unsigned newcomer_permille; /* default 50 */
-	double newcomer_samples;    /* default 20 */
+	double newcomer_samples;    /* default 120 */
 	double load_slack;	    /* loads this near are equal; default 0.1 */
 };
 void route_policy_default(struct route_policy *out);
@@ -48,7 +49,8 @@ struct route_candidate {
 	enum rejection rejection; /* ADMISSIBLE: a candidate */
 	enum pool pool;
 	enum tier tier;
-	double score; /* negative: no data */
+	double score;	  /* negative: no data */
+	double delivered; /* evidence of delivery: audits add nothing to it */
 	bool is_newcomer;
 };
 

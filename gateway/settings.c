@@ -103,8 +103,12 @@ SETTING_SIZE("private.held", S, private_held, "256MiB",
     " beyond it is overloaded."),
 SETTING_ADDRESS("redis.address", S, redis_address, "",
     "Not used yet: each gateway keeps presence and limits in its memory."),
+SETTING_INT("route.newcomer_samples", S, route_newcomer_samples, 0, 1000000,
+    "120", "An offer with less evidence of delivery (events, halved every seven"
+    " days) is a newcomer."),
 SETTING_INT("route.newcomer_share", S, route_newcomer_permille, 0, 1000, "50",
-    "Of 1,000 requests that ask for no tier, how many go to newcomers."),
+    "Of 1,000 requests that ask for no tier and no proof, how many go to"
+    " newcomers."),
 SETTING_PATH("state.folder", S, state_folder, "/var/lib/assay-gateway",
     "Where outcomes wait for Postgres."),
 SETTING_DURATION("timeouts.auth", S, timeout_auth, "3s",

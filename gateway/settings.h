@@ -55,6 +55,7 @@ struct settings {
 	size_t private_held;
 	const char *redis_address;
 	int64_t route_newcomer_permille;
+	int64_t route_newcomer_samples;
 	const char *state_folder;
 	int64_t timeout_auth;
 	int64_t timeout_body;

@@ -90,6 +90,24 @@ describe("options", () => {
 			.headers["x-assay-tier"], "gold");
 	});
 
+	test("audits make nobody less of a newcomer, deliveries do", async () => {
+		const isNewcomer = async () => (await assay.call("/v1/route", { key,
+			json: { task: "chat", model: MODEL } })).json.candidates
+			.find((c) => c.did === second.did).newcomer;
+		const parts = (delivered) => JSON.stringify({
+			audit: { good: 480, bad: 0 },
+			delivery: { good: delivered, bad: 1 } });
+		await assay.postgres.query("insert into assay.score"
+			+ " (did, task, canonical, tier, score, sample_size, parts)"
+			+ ` values ('${second.did}', 'chat', '${MODEL}', 'bronze', 78,`
+			+ ` 600, '${parts(119)}')`);
+		await until("the deliveries to count", async () =>
+			!await isNewcomer(), 3000);
+		await assay.postgres.query("update assay.score set"
+			+ ` parts = '${parts(118)}' where did = '${second.did}'`);
+		await until("the audits not to count", isNewcomer, 3000);
+	});
+
 	test("a refusal is tried elsewhere, within the constraints", async () => {
 		const whole = first.answer;
 		first.answer = ({ stream }) => {

@@ -90,9 +90,10 @@ test_devices_and_scores(void **state)
 	s = catalog_score_find(c, DID, "chat", "test:public");
 	assert_int_equal(s->tier, TIER_GOLD);
 	assert_true(s->score > 91.4 && s->score < 91.6);
-	assert_true(s->samples > 29.9);
+	assert_true(s->delivered == 30);
 	s = catalog_score_find(c, DID, "completion", "test:public");
 	assert_true(s->score < 0);
+	assert_true(s->delivered == 0);
 	assert_null(catalog_score_find(c, DID, "chat", "test:private"));
 	(void)catalog_scores_of(c, DID, &count);
 	assert_int_equal(count, 2);

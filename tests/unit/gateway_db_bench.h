@@ -58,9 +58,11 @@ static const char world[] =
     "INSERT INTO assay.artifact_file VALUES"
     " ('" ARTIFACT "', 0, 'a', 1, sha256('two')),"
     " ('" ARTIFACT "', 1, 'b', 1, sha256('one'));"
-    "INSERT INTO assay.score (did, task, canonical, tier, score, sample_size)"
-    " VALUES ('" DID "', 'chat', 'test:public', 'gold', 91.5, 30),"
-    " ('" DID "', 'completion', 'test:public', 'bronze', NULL, 0);";
+    "INSERT INTO assay.score (did, task, canonical, tier, score, sample_size,"
+    " parts) VALUES ('" DID "', 'chat', 'test:public', 'gold', 91.5, 70,"
+    " '{\"delivery\": {\"good\": 29.5, \"bad\": 0.5},"
+    " \"audit\": {\"good\": 40, \"bad\": 0}}'),"
+    " ('" DID "', 'completion', 'test:public', 'bronze', NULL, 9, '{}');";
 
 static inline int
 start(void **state)

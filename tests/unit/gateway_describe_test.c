@@ -31,7 +31,7 @@ bench_open(struct bench *b)
 	world_init(&b->w);
 	assert_true(world_offer(&b->w, "own", (char[]){"home=A,direct"}));
 	assert_true(world_offer(&b->w, "gold",
-	    (char[]){"tier=gold,score=91.5,samples=40,verified=60000"}));
+	    (char[]){"tier=gold,score=91.5,delivered=40,verified=60000"}));
 	assert_true(world_offer(&b->w, "full", (char[]){"active=4,quant=F16"}));
 	assert_true(world_offer(&b->w, "away", (char[]){"window=closed"}));
 	draft_score(b->w.drafts[CATALOG_SCORES],
@@ -39,7 +39,7 @@ bench_open(struct bench *b)
 		.task = "chat",
 		.model = "test:model",
 		.score = 91.2345,
-		.samples = 77.51,
+		.delivered = 55.4,
 		.parts = "{\"audit\":{\"value\":0.8734,\"weight\":15,\"good\":"
 			 "21.9,\"bad\":1.2},\"delivery\":{\"value\":0.9123,"
 			 "\"weight\":40,\"good\":51.3,\"bad\":4.1}}",

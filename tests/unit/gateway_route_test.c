@@ -103,10 +103,10 @@ random_offer(struct world *w, uint64_t *seed, int i)
 
 	snprintf(name, sizeof(name), "p%d", i);
 	snprintf(words, sizeof(words),
-	    "home=%s,active=%u,score=%u,samples=%u%s%s%s", pick(seed, homes, 3),
-	    (unsigned)draw(seed, 6), (unsigned)draw(seed, 100),
-	    (unsigned)draw(seed, 40), pick(seed, tiers, 4), pick(seed, odd, 12),
-	    pick(seed, odd, 12));
+	    "home=%s,active=%u,score=%u,delivered=%u%s%s%s",
+	    pick(seed, homes, 3), (unsigned)draw(seed, 6),
+	    (unsigned)draw(seed, 100), (unsigned)draw(seed, 40),
+	    pick(seed, tiers, 4), pick(seed, odd, 12), pick(seed, odd, 12));
 	assert_true(world_offer(w, name, words));
 }
 

@@ -122,8 +122,8 @@ world_offer_word(struct world_offer *x, const char *word, const char *value)
 		x->has_score = tier_of(text_of(value), &x->score.tier);
 	else if (strcmp(word, "score") == 0)
 		x->score.score = atof(value);
-	else if (strcmp(word, "samples") == 0)
-		x->score.samples = atof(value);
+	else if (strcmp(word, "delivered") == 0)
+		x->score.delivered = atof(value);
 	else if (strcmp(word, "active") == 0)
 		x->p.active = (unsigned)atoi(value);
 	else if (strcmp(word, "capacity") == 0)
@@ -200,7 +200,7 @@ world_offer(struct world *w, const char *name, char *words)
 	    .home = WORLD_B,
 	    .device = "active",
 	    .quantization = "Q4_K_M",
-	    .score = {.tier = TIER_BRONZE, .score = 50, .samples = 100},
+	    .score = {.tier = TIER_BRONZE, .score = 50, .delivered = 1000},
 	    .p = {.capacity = 4, .window_open = true},
 	};
 	char *value;
