@@ -521,45 +521,74 @@ CREATE TABLE assay.request_default PARTITION OF assay.request DEFAULT;
 CREATE TABLE assay.request_attempt_default PARTITION OF assay.request_attempt DEFAULT;
 CREATE TABLE assay.handoff_default PARTITION OF assay.handoff DEFAULT;
 
-CREATE FUNCTION assay.partition_ensure(day date) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
-DECLARE p record; child text; made integer := 0; lo timestamptz; hi timestamptz;
+-- What must lock a table that others read gives up soon: whoever asks next would
+-- wait behind it. It is tried again; partitions are made days ahead.
+CREATE FUNCTION assay.partition_make(name text, day date) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE
+  p record;
+  child CONSTANT text := name || '_' || to_char(day, 'YYYYMMDD');
+  lo CONSTANT timestamptz := day::timestamp AT TIME ZONE 'UTC';
+  hi CONSTANT timestamptz := (day + 1)::timestamp AT TIME ZONE 'UTC';
+  of_day text;
 BEGIN
+  SELECT * INTO STRICT p FROM assay.partitioned t WHERE t.name = partition_make.name;
   PERFORM pg_advisory_xact_lock(hashtext('assay.partition'));
-  lo := day::timestamp AT TIME ZONE 'UTC';
-  hi := (day + 1)::timestamp AT TIME ZONE 'UTC';
-  FOR p IN SELECT * FROM assay.partitioned LOOP
-    child := p.name || '_' || to_char(day, 'YYYYMMDD');
-    IF to_regclass('assay.' || child) IS NOT NULL THEN
-      CONTINUE;
-    END IF;
-    -- Rows of that day may already wait in the default partition.
-    EXECUTE format('CREATE TABLE assay.%I (LIKE assay.%I INCLUDING ALL)', child, p.name);
-    EXECUTE format('WITH moved AS (DELETE FROM assay.%I WHERE %I >= %L AND %I < %L RETURNING *) INSERT INTO assay.%I SELECT * FROM moved',
-                   p.name || '_default', p.column_name, lo, p.column_name, hi, child);
-    EXECUTE format('ALTER TABLE assay.%I ATTACH PARTITION assay.%I FOR VALUES FROM (%L) TO (%L)', p.name, child, lo, hi);
-    made := made + 1;
+  IF to_regclass('assay.' || quote_ident(child)) IS NOT NULL THEN
+    RETURN false;
+  END IF;
+  of_day := format('%1$I >= %2$L AND %1$I < %3$L', p.column_name, lo, hi);
+  EXECUTE format('CREATE TABLE assay.%I (LIKE assay.%I INCLUDING ALL, CONSTRAINT of_day CHECK (%s))', child, p.name, of_day);
+  -- Rows of that day may already wait in the default partition: most are moved
+  -- before it is locked, as attaching would lock it, what came meanwhile after.
+  FOR pass IN 1..2 LOOP
+    EXECUTE format('WITH moved AS (DELETE FROM assay.%I WHERE %s RETURNING *) INSERT INTO assay.%I SELECT * FROM moved',
+                   p.name || '_default', of_day, child);
+    EXECUTE format('LOCK TABLE assay.%I IN ACCESS EXCLUSIVE MODE', p.name || '_default');
   END LOOP;
-  RETURN made;
+  EXECUTE format('ALTER TABLE assay.%I ATTACH PARTITION assay.%I FOR VALUES FROM (%L) TO (%L)', p.name, child, lo, hi);
+  EXECUTE format('ALTER TABLE assay.%I DROP CONSTRAINT of_day', child);
+  RETURN true;
 END $$;
-COMMENT ON FUNCTION assay.partition_ensure(date) IS 'Makes the partitions of that UTC day where they are missing; returns how many.';
+COMMENT ON FUNCTION assay.partition_make(text, date) IS 'Makes one table''s partition of that UTC day; false where it is there. Fails when a lock is not had within a tenth of a second.';
 
-CREATE FUNCTION assay.partition_drop_old(today date) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
-DECLARE c record; dropped integer := 0;
+CREATE FUNCTION assay.partition_drop(name text, day date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE keep integer;
 BEGIN
+  SELECT t.keep_days INTO STRICT keep FROM assay.partitioned t WHERE t.name = partition_drop.name;
+  IF day >= (now() AT TIME ZONE 'UTC')::date - keep THEN
+    RAISE EXCEPTION 'rows of % are kept for % days', name, keep;
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtext('assay.partition'));
-  FOR c IN SELECT k.relname AS child FROM assay.partitioned p
-           JOIN pg_inherits i ON i.inhparent = to_regclass('assay.' || quote_ident(p.name))
-           JOIN pg_class k ON k.oid = i.inhrelid
-           WHERE k.relname ~ ('^' || p.name || '_[0-9]{8}$')
-             AND to_date(right(k.relname, 8), 'YYYYMMDD') < today - p.keep_days LOOP
-    EXECUTE format('DROP TABLE assay.%I', c.child);
-    dropped := dropped + 1;
-  END LOOP;
-  RETURN dropped;
+  EXECUTE format('DROP TABLE IF EXISTS assay.%I', name || '_' || to_char(day, 'YYYYMMDD'));
 END $$;
-COMMENT ON FUNCTION assay.partition_drop_old(date) IS 'Drops partitions older than their table''s keep_days; returns how many.';
+COMMENT ON FUNCTION assay.partition_drop(text, date) IS 'Drops one table''s partition of a day that is older than its keep_days. Fails when a lock is not had within a tenth of a second.';
+
+CREATE FUNCTION assay.partition_due(today date, ahead integer) RETURNS TABLE (name text, day date, is_old boolean)
+LANGUAGE sql STABLE AS $$
+  WITH there AS (
+    SELECT p.name, to_date(right(k.relname, 8), 'YYYYMMDD') AS day
+      FROM assay.partitioned p
+      JOIN pg_inherits i ON i.inhparent = to_regclass('assay.' || quote_ident(p.name))
+      JOIN pg_class k ON k.oid = i.inhrelid
+     WHERE k.relname ~ ('^' || p.name || '_[0-9]{8}$')),
+  kept AS (
+    SELECT p.name, (now() AT TIME ZONE 'UTC')::date - p.keep_days AS since FROM assay.partitioned p)
+  SELECT k.name, today + d, false FROM kept k, generate_series(0, ahead) d
+   WHERE today + d >= k.since
+     AND NOT EXISTS (SELECT FROM there t WHERE t.name = k.name AND t.day = today + d)
+  UNION ALL
+  SELECT t.name, t.day, true FROM there t JOIN kept k USING (name) WHERE t.day < k.since
+  ORDER BY 1, 3, 2
+$$;
+COMMENT ON FUNCTION assay.partition_due(date, integer) IS 'Which partitions are to be made, from a day to so many days ahead of it, and which are to be dropped (by the time it is now).';
+
+CREATE FUNCTION assay.partition_ensure(day date) RETURNS bigint
+LANGUAGE sql AS $$
+  SELECT count(*) FILTER (WHERE assay.partition_make(p.name, day)) FROM assay.partitioned p
+$$;
+COMMENT ON FUNCTION assay.partition_ensure(date) IS 'Makes the partitions of that UTC day where they are missing, all in one transaction; returns how many.';
 SELECT assay.partition_ensure((now() AT TIME ZONE 'UTC')::date + d) FROM generate_series(0, 7) d;
 
 -- -------------------------------------------------------------- reputation
@@ -711,6 +740,6 @@ GRANT SELECT ON assay.device, assay.workspace, assay.membership, assay.task, ass
   assay.request, assay.request_attempt, assay.fingerprint TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE, DELETE ON assay.score TO assay_reputation;
 GRANT SELECT ON assay.partitioned TO assay_reputation;
-GRANT EXECUTE ON FUNCTION assay.partition_ensure(date), assay.partition_drop_old(date) TO assay_reputation;
+GRANT EXECUTE ON FUNCTION assay.partition_make(text, date), assay.partition_drop(text, date), assay.partition_due(date, integer) TO assay_reputation;
 GRANT SELECT ON assay.device, assay.workspace, assay.account, assay.membership, assay.task, assay.model,
   assay.model_task, assay.artifact, assay.artifact_file TO assay_operator;

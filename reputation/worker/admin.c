@@ -14,13 +14,13 @@ struct admin {
 	const struct ticker *ticker;
 	struct server *server;
 	struct metrics *metrics;
-	struct metric *gauges[9];
+	struct metric *gauges[10];
 };
 
 static const struct {
 	const char *name;
 	const char *help;
-} gauges[9] = {
+} gauges[10] = {
     {"assay_reputation_leads", "1 while this one leads."},
     {"assay_reputation_postgres_up", "1 while Postgres can be asked."},
     {"assay_reputation_ticks", "Ticks since it started."},
@@ -31,6 +31,8 @@ static const struct {
     {"assay_reputation_tick_microseconds", "How long the last tick took."},
     {"assay_reputation_clock_off",
 	"1 while the clock is over a minute off Postgres's: it does not lead."},
+    {"assay_reputation_partitions_waiting",
+	"Partitions to be made or dropped whose tables were in use."},
 };
 
 static void
@@ -38,11 +40,12 @@ fill(void *arg)
 {
 	const struct admin *x = arg;
 	const struct ticker_counts *c = ticker_counts(x->ticker);
-	const int64_t values[9] = {c->leads, c->is_up, (int64_t)c->ticks,
+	const int64_t values[10] = {c->leads, c->is_up, (int64_t)c->ticks,
 	    (int64_t)c->failures, (int64_t)c->events, (int64_t)c->pairs,
-	    (int64_t)c->tier_changes, c->last_us, c->is_off};
+	    (int64_t)c->tier_changes, c->last_us, c->is_off,
+	    c->partitions_waiting};
 
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 10; i++)
 		metric_set(x->gauges[i], values[i], 0, 0, 0);
 }
 
@@ -103,7 +106,7 @@ admin_open(struct loop *l, const char *address, const struct ticker *t,
 	x = mem_new(sizeof(*x));
 	x->ticker = t;
 	x->metrics = metrics_new();
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 10; i++)
 		x->gauges[i] = metric_gauge(
 		    x->metrics, gauges[i].name, gauges[i].help, NULL, 0);
 	metrics_on_render(x->metrics, fill, x);

@@ -247,9 +247,12 @@ const struct pg_statement reputation_statements[] = {
 [DB_ALL_DUE] = {"all_due",
 	"INSERT INTO assay.score_due SELECT pair FROM assay.score", 0},
 [DB_PARTITIONS] = {"partitions",
-	"SELECT sum(assay.partition_ensure($1::date + d)),"
-	" assay.partition_drop_old(assay.utc_day(now()))"
-	" FROM generate_series(0, $2::integer) d", 2},
+	"SELECT name, day, is_old"
+	" FROM assay.partition_due($1::date, $2::integer)", 2},
+[DB_MAKE_PARTITION] = {"make_partition",
+	"SELECT assay.partition_make($1, $2::date)", 2},
+[DB_DROP_PARTITION] = {"drop_partition",
+	"SELECT assay.partition_drop($1, $2::date)", 2},
 [DB_FORGET] = {"forget",
 	"WITH s AS (DELETE FROM assay.model_speed"
 	" WHERE day < assay.utc_day(now()) - 400)"

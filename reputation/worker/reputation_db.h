@@ -32,7 +32,10 @@ enum reputation_statement {
 	DB_SPEED, /* $1 day */
 	DB_CLOSED,
 	DB_ALL_DUE,
-	DB_PARTITIONS, /* $1 today, $2 days ahead; old by Postgres's clock */
+	DB_PARTITIONS,	   /* $1 today, $2 days ahead -> table, day, whether old
+			    * by Postgres's clock */
+	DB_MAKE_PARTITION, /* $1 table, $2 day */
+	DB_DROP_PARTITION,
 	DB_FORGET,
 	DB_PRUNE,   /* evidence; how many rows went */
 	DB_REBUILD, /* $1 log or minutes, $2 its last day */

@@ -11,7 +11,11 @@
 #include "reputation/worker/reputation_db.h"
 #include "reputation/worker/scorer.h"
 
-enum { CLOCK_OFF_MS = 60000, AHEAD_MS = 120000 };
+enum {
+	CLOCK_OFF_MS = 60000,
+	AHEAD_MS = 120000,
+	PARTITIONS_AGAIN_MS = 60000,
+};
 
 struct ticker {
 	const struct reputation_settings *settings;
@@ -20,10 +24,11 @@ struct ticker {
 	struct pg_session *writer; /* of scores, while db reads the next */
 	bool is_writing;	   /* it owes an answer */
 	struct ticker_counts counts;
-	int64_t partitions_day; /* the day they were last seen to */
-	bool prunes;		/* there may be old evidence left today */
-	int64_t connected_ms;	/* since when, monotonic */
-	bool has_begun;		/* there is a day_close to go on from */
+	int64_t partitions_day;	  /* the day they were last seen to */
+	int64_t partitions_at_ms; /* when what waits is tried, monotonic */
+	bool prunes;		  /* there may be old evidence left today */
+	int64_t connected_ms;	  /* since when, monotonic */
+	bool has_begun;		  /* there is a day_close to go on from */
 };
 
 /* -------------------------------------------------------------- statements */
@@ -388,28 +393,73 @@ close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
 }
 
 static bool
-keep_partitions(struct ticker *t, int64_t now_ms, struct fault *f)
+/* Each in a transaction of its own: no table is held while another is waited
+ * for. Who reads a table for long keeps it from this, and this from nobody; of
+ * a table that is in use the rest waits too. How many are left. */
+static int64_t
+mend_partitions(struct ticker *t, const struct pg_rows *due)
 {
-	int64_t today = tier_day(now_ms);
+	const char *in_use = "";
+	int64_t left = 0;
+
+	for (int i = 0; i < pg_count(due); i++) {
+		const char *params[] = {pg_text(due, i, 0), pg_text(due, i, 1)};
+		struct fault f = {0};
+
+		if (strcmp(params[0], in_use) != 0 &&
+		    act(t,
+			pg_bool(due, i, 2) ? DB_DROP_PARTITION
+					   : DB_MAKE_PARTITION,
+			params, &f))
+			continue;
+		in_use = params[0];
+		left++;
+	}
+	return left;
+}
+
+keep_partitions(struct ticker *t, int64_t today, struct fault *f)
+{
 	struct arena *a;
 	const char *params[2];
+	struct pg_rows *due;
 	bool ok;
 
-	if (t->partitions_day == today)
+	if (t->partitions_day == today &&
+	    (t->counts.partitions_waiting == 0 ||
+		clock_mono_ms() < t->partitions_at_ms))
 		return true;
 	a = arena_new();
 	params[0] = scorer_day(today, a);
 	params[1] = pg_int(a, t->settings->partitions_ahead);
-	ok = act(t, DB_PARTITIONS, params, f) && act(t, DB_FORGET, NULL, f);
+	ok = run(t, DB_PARTITIONS, params, &due, f);
 	if (ok) {
-		t->partitions_day = today;
-		t->prunes = true;
+		t->counts.partitions_waiting = mend_partitions(t, due);
+		t->partitions_at_ms = clock_mono_ms() + PARTITIONS_AGAIN_MS;
+		pg_rows_free(&due);
 	}
 	arena_free(&a);
 	return ok;
 }
 
 /* Some of it at a time: a tick is not to wait for a day's worth. */
+/* What each day wants once. */
+static bool
+keep_house(struct ticker *t, int64_t now_ms, struct fault *f)
+{
+	int64_t today = tier_day(now_ms);
+
+	if (!keep_partitions(t, today, f))
+		return false;
+	if (t->partitions_day == today)
+		return true;
+	if (!act(t, DB_FORGET, NULL, f))
+		return false;
+	t->partitions_day = today;
+	t->prunes = true;
+	return true;
+}
+
 static bool
 prune(struct ticker *t, struct fault *f)
 {
@@ -532,7 +582,7 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 		return fail(t);
 	if (!t->counts.leads)
 		return true;
-	if (!keep_partitions(t, now_ms, f) || !prune(t, f) ||
+	if (!keep_house(t, now_ms, f) || !prune(t, f) ||
 	    !close_days(t, now_ms, &m.day, f))
 		return fail(t);
 	if (!t->counts.is_behind &&

@@ -14,7 +14,8 @@
 
 struct ticker_counts {
 	uint64_t ticks, failures, events, pairs, tier_changes, days_closed;
-	int64_t last_us; /* how long the last tick took */
+	int64_t last_us;	    /* how long the last tick took */
+	int64_t partitions_waiting; /* for tables in use */
 	bool leads;
 	bool is_up;
 	bool is_off;	/* our clock is not Postgres's: we do not lead */

@@ -323,6 +323,88 @@ a_day_waits_for_what_comes_once_postgres_is_back(void **state)
 	arena_free(&a);
 }
 
+/* Until Postgres has seen the end of a session that was left open. */
+static void
+leave_open_no_more(struct pg_session **holder)
+{
+	struct arena *a = arena_new();
+	bool ok = false;
+
+	pg_session_free(holder);
+	for (int i = 0; i < 1000 && !ok; i++) {
+		ok = strcmp(migrated_value(server.conninfo,
+				"SELECT count(*) FROM pg_stat_activity WHERE"
+				" application_name = 'holder'",
+				a),
+			 "0") == 0;
+		if (!ok)
+			poll(NULL, 0, 10);
+	}
+	arena_free(&a);
+	assert_true(ok);
+}
+
+/* What came before its partition was there goes into it. */
+static void
+upkeep_gives_way_to_a_reader_and_comes_back(void **state)
+{
+	static const char where[] =
+	    "SELECT string_agg(tableoid::regclass || '', ' ') ="
+	    " 'assay.request_' || to_char(assay.utc_day(now()) + 9, 'YYYYMMDD')"
+	    " FROM assay.request";
+	struct arena *a = arena_new();
+	struct pg_session *holder;
+	struct reputation_settings settings;
+	struct fault f = {0};
+	struct ticker *t;
+	struct log log;
+	char super[200];
+	int64_t now = clock_unix_ms();
+
+	need_postgres(state, &a);
+	move_to("upkeep", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.request (id, created_at, endpoint, outcome,"
+	    " status, gateway_instance) SELECT gen_random_uuid(), now() +"
+	    " interval '9 days', 'x', 'refused', 400, 'g'"));
+	assert_true(pg_session_open(super, "holder", &holder, &f));
+	assert_true(pg_session_run(holder,
+	    "BEGIN; SELECT count(*) FROM assay.request", 0, NULL, NULL, &f));
+	settings = (struct reputation_settings){.batch_pairs = 100,
+	    .batch_rows = 100,
+	    .database_url = own,
+	    .partitions_ahead = 9,
+	    .recompute_from = "log"};
+	log_init(&log, "test", LOG_ERROR_);
+	t = ticker_new(&settings, &log);
+	run_led(t, now);
+	assert_int_equal(ticker_counts(t)->partitions_waiting, 2);
+	assert_int_equal(ticker_counts(t)->failures, 0);
+	assert_string_equal(migrated_value(super, where, a), "f");
+	/* Not before a minute has passed. */
+	leave_open_no_more(&holder);
+	assert_true(ticker_run(t, now, &f));
+	assert_int_equal(ticker_counts(t)->partitions_waiting, 2);
+	jumped_ms += 60000;
+	assert_true(ticker_run(t, now, &f));
+	assert_int_equal(ticker_counts(t)->partitions_waiting, 0);
+	assert_string_equal(migrated_value(super, where, a), "t");
+	/* What is kept is not dropped, and what is old is not made. */
+	assert_false(migrated_run(own,
+	    "SELECT assay.partition_drop('request', assay.utc_day(now()))"));
+	assert_false(migrated_run(
+	    own, "SELECT assay.partition_drop('day_close', '2020-01-01')"));
+	assert_string_equal(
+	    migrated_value(own,
+		"SELECT string_agg(DISTINCT name, ' ' ORDER BY name)"
+		" FROM assay.partition_due(assay.utc_day(now()) - 399, 0)",
+		a),
+	    "audit_result feedback score_day");
+	ticker_free(&t);
+	move_back();
+	arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -335,6 +417,7 @@ main(void)
 		days_missed_close_alike_with_and_without_recomputing),
 	    cmocka_unit_test(a_wrong_clock_neither_leads_nor_drops),
 	    cmocka_unit_test(a_day_waits_for_what_comes_once_postgres_is_back),
+	    cmocka_unit_test(upkeep_gives_way_to_a_reader_and_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
