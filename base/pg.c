@@ -26,6 +26,7 @@ struct question {
 	size_t statement;
 	bool prepares;	  /* ours: PREPARE, not execute */
 	int64_t asked_at; /* clock_mono_ms */
+	int64_t turn_at;  /* the same, or when those before it were over */
 	PGresult *result;
 	pg_answer *fn; /* NULL: cancelled, or ours */
 	void *arg;
@@ -131,13 +132,15 @@ line_pop(struct line *ln)
 	TAILQ_REMOVE(&ln->sent, q, entry);
 	ln->waiting--;
 	ln->pg->waiting--;
+	if (ln->pg->set.statement_ms > 0 && !TAILQ_EMPTY(&ln->sent))
+		TAILQ_FIRST(&ln->sent)->turn_at = clock_mono_ms();
 	return q;
 }
 
 static void
 line_push(struct line *ln, struct question *q)
 {
-	q->asked_at = clock_mono_ms();
+	q->asked_at = q->turn_at = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&ln->sent, q, entry);
 	ln->waiting++;
 	ln->pg->waiting++;
@@ -251,18 +254,11 @@ on_connected(void *arg)
 
 /* --------------------------------------------------------------- answers */
 
-/* An error outranks what came before it in the same transaction. */
+/* The last one is the question's own; what follows an error says nothing. */
 static void
 keep_result(struct question *q, PGresult *r)
 {
-	ExecStatusType status = PQresultStatus(r);
-	bool good = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
-
-	if (q->result != NULL && good) {
-		PQclear(r);
-		return;
-	}
-	if (q->result != NULL && status == PGRES_PIPELINE_ABORTED) {
+	if (q->result != NULL && PQresultStatus(r) == PGRES_PIPELINE_ABORTED) {
 		PQclear(r);
 		return;
 	}
@@ -350,11 +346,11 @@ on_sweep(void *arg)
 		struct question *q = TAILQ_FIRST(&ln->sent);
 		struct fault f, rest;
 
-		if (q == NULL || now - q->asked_at < p->set.answer_ms)
+		if (q == NULL || now - q->turn_at < p->set.answer_ms)
 			continue;
 		fault_set(&f, FAULT_TIMEOUT, "%s: no answer in %lld ms",
 		    p->set.statements[q->statement].name,
-		    (long long)(now - q->asked_at));
+		    (long long)(now - q->turn_at));
 		fault_set(&rest, FAULT_UNAVAILABLE,
 		    "postgres: connection remade after a question got no "
 		    "answer");
@@ -430,6 +426,29 @@ ensure_prepared(struct line *ln, size_t i)
 	return send_prepare(ln, i);
 }
 
+/* For the question's own transaction, so that it holds behind a pooler too. */
+static bool
+send_limit(struct line *ln)
+{
+	char ms[24];
+	const char *params[] = {ms};
+
+	snprintf(ms, sizeof ms, "%lld", (long long)ln->pg->set.statement_ms);
+	return ln->pg->set.statement_ms == 0 ||
+	       PQsendQueryParams(pg_wire_conn(ln->wire),
+		   "SELECT set_config('statement_timeout', $1, true)", 1, NULL,
+		   params, NULL, NULL, 0);
+}
+
+static bool
+is_stuck(const struct line *ln)
+{
+	const struct question *q = TAILQ_FIRST(&ln->sent);
+	int64_t most = ln->pg->set.statement_ms / 8;
+
+	return most > 0 && q != NULL && clock_mono_ms() - q->asked_at >= most;
+}
+
 struct pending *
 pg_ask(struct pg *p, size_t statement, const char *const *params, pg_answer *fn,
     void *arg)
@@ -449,8 +468,10 @@ pg_ask(struct pg *p, size_t statement, const char *const *params, pg_answer *fn,
 		return refuse(q, "postgres is not connected");
 	if (p->waiting >= p->set.queue)
 		return refuse(q, "too many questions to postgres are waiting");
+	if (is_stuck(ln))
+		return refuse(q, "postgres is slow");
 	c = pg_wire_conn(ln->wire);
-	if (!ensure_prepared(ln, statement) ||
+	if (!ensure_prepared(ln, statement) || !send_limit(ln) ||
 	    !PQsendQueryPrepared(
 		c, s->name, s->params, params, NULL, NULL, 0) ||
 	    !PQpipelineSync(c)) {

@@ -27,6 +27,11 @@ struct pg_settings {
 	unsigned queue;	      /* questions waiting at most; default 10,000 */
 	int64_t answer_ms;    /* a question older than this fails TIMEOUT and
 			       * its connection is remade; default 5 s */
+	/* Not 0: Postgres itself ends a question after so long, less than
+	 * answer_ms, which then counts from a question's turn. What fails
+	 * TIMEOUT so was not done and will not be. While the oldest question
+	 * of a connection has waited an eighth of it, new ones are refused. */
+	int64_t statement_ms;
 };
 
 struct pg;

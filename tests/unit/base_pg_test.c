@@ -346,6 +346,85 @@ test_silence_is_a_timeout_and_the_line_comes_back(void **state)
 	loop_free(&s.loop);
 }
 
+/* A statement that Postgres ends: the connection stays, and those behind it get
+ * their own time. */
+static void
+test_statement_limit(void **state)
+{
+	struct seen s = {.loop = loop_new(), .stop_at = 1};
+	struct pg *p = pool(*state, &s,
+	    (struct pg_settings){
+		.connections = 1, .answer_ms = 600, .statement_ms = 400});
+	struct seen slow = {.loop = s.loop};
+	const char *ten = "10", *seven = "7";
+
+	pg_ask(p, Q_SLOW, &ten, on_answer, &slow);
+	pg_ask(p, Q_SLOW, &ten, on_answer, &slow);
+	pg_ask(p, Q_ECHO, &seven, on_answer, &s);
+	run(&s);
+	assert_int_equal(slow.answers, 2);
+	assert_int_equal(slow.fault.kind, FAULT_TIMEOUT);
+	assert_string_equal(slow.fault.why,
+	    "slow: canceling statement due to statement timeout");
+	assert_false(s.had_fault);
+	assert_int_equal(s.value, 7);
+	assert_int_equal(s.changes, 1); /* it never went down */
+	pg_free(&p);
+	loop_free(&s.loop);
+}
+
+static void
+ask_echo(void *arg)
+{
+	struct seen *s = arg;
+	const char *seven = "7";
+
+	pg_ask(s->pg, Q_ECHO, &seven, on_answer, s);
+}
+
+/* What was refused while a lock was held is not done when it is let go. */
+static void
+test_what_was_refused_is_not_done(void **state)
+{
+	struct fixture *x = *state;
+	struct seen s = {.loop = loop_new(), .stop_at = 3};
+	struct pg *p = pool(
+	    x, &s, (struct pg_settings){.connections = 1, .statement_ms = 200});
+	const char *row[] = {"4711", "late"};
+	struct pg_session *other;
+	struct timer *later;
+	struct fault f;
+
+	assert_true(pg_session_open(x->server.conninfo, "other", &other, &f));
+	assert_true(
+	    pg_session_run(other, "BEGIN; LOCK TABLE t", 0, NULL, NULL, &f));
+	for (int i = 0; i < 3; i++)
+		pg_ask(p, Q_INSERT, row, on_answer, &s);
+	run(&s);
+	assert_int_equal(s.fault.kind, FAULT_TIMEOUT);
+	s.stop_at = 4;
+	pg_ask(p, Q_INSERT, row, on_answer, &s);
+	later = timer_new(s.loop, ask_echo, &s);
+	timer_start(later, 30);
+	run(&s);
+	timer_free(&later);
+	assert_int_equal(s.fault.kind, FAULT_UNAVAILABLE);
+	assert_string_equal(s.fault.why, "echo: postgres is slow");
+	s.stop_at = 5;
+	run(&s);
+	assert_int_equal(s.fault.kind, FAULT_TIMEOUT);
+	assert_true(pg_session_run(other, "COMMIT", 0, NULL, NULL, &f));
+	pg_session_free(&other);
+	s.stop_at = 6;
+	pg_ask(p, Q_INSERT, row, on_answer, &s);
+	run(&s);
+	assert_false(s.had_fault);
+	assert_int_equal(s.affected, 1);
+	sql(x, "DELETE FROM t WHERE id = 4711");
+	pg_free(&p);
+	loop_free(&s.loop);
+}
+
 static void
 test_cancelled_question_is_never_answered(void **state)
 {
@@ -545,6 +624,8 @@ main(void)
 	    cmocka_unit_test(test_values_survive_the_trip),
 	    cmocka_unit_test(test_statement_that_cannot_be_prepared),
 	    cmocka_unit_test(test_silence_is_a_timeout_and_the_line_comes_back),
+	    cmocka_unit_test(test_statement_limit),
+	    cmocka_unit_test(test_what_was_refused_is_not_done),
 	    cmocka_unit_test(test_cancelled_question_is_never_answered),
 	    cmocka_unit_test(test_full_queue_refuses_through_the_loop),
 	    cmocka_unit_test(test_server_restart),
