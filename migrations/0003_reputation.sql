@@ -137,8 +137,8 @@ COMMENT ON COLUMN assay.outcome_minute.bucket IS 'assay.buyer_bucket of the buye
 COMMENT ON COLUMN assay.outcome_minute.minute IS 'Minute in which the requests began: a stream that ends after midnight counts on the day it began.';
 COMMENT ON COLUMN assay.outcome_minute.delivered IS 'Ended with the provider''s own terminal event.';
 COMMENT ON COLUMN assay.outcome_minute.failed IS 'Ended by the provider''s fault.';
-COMMENT ON COLUMN assay.outcome_minute.fast IS 'Delivered within twice the model''s median first byte and at half its median tokens a second or more.';
-COMMENT ON COLUMN assay.outcome_minute.slow IS 'Delivered, but not fast.';
+COMMENT ON COLUMN assay.outcome_minute.fast IS 'Streamed, tokens told, delivered within twice the model''s median first byte and at half its median tokens a second or more.';
+COMMENT ON COLUMN assay.outcome_minute.slow IS 'The same, slower.';
 COMMENT ON COLUMN assay.outcome_minute.not_counted IS 'Nobody''s fault that is known: the buyer left, the gateway drained, a refusal, a reset before any byte.';
 
 CREATE TABLE assay.outcome_new (LIKE assay.outcome_minute INCLUDING DEFAULTS);
@@ -178,14 +178,14 @@ CREATE TABLE assay.model_speed (
   tokens_per_second double precision,
   PRIMARY KEY (day, task, canonical, quantization)
 );
-COMMENT ON TABLE assay.model_speed IS 'Medians over providers that served the same model with the same quantization, where there were three or more; events are held against those of two days before.';
+COMMENT ON TABLE assay.model_speed IS 'Medians of streamed answers whose tokens were told, over providers that served the same model with the same quantization, where there were three or more; events are held against those of two days before.';
 COMMENT ON COLUMN assay.model_speed.day IS 'The UTC day measured; once written it stands.';
 COMMENT ON COLUMN assay.model_speed.task IS 'The task.';
 COMMENT ON COLUMN assay.model_speed.canonical IS 'The model.';
 COMMENT ON COLUMN assay.model_speed.quantization IS 'The quantization.';
 COMMENT ON COLUMN assay.model_speed.providers IS 'How many providers.';
 COMMENT ON COLUMN assay.model_speed.first_byte_us IS 'Median over providers of their median first byte.';
-COMMENT ON COLUMN assay.model_speed.tokens_per_second IS 'Median over providers of their median tokens a second; null where none told.';
+COMMENT ON COLUMN assay.model_speed.tokens_per_second IS 'Median over providers of their median tokens a second; null where none took time.';
 
 CREATE TABLE assay.audit_result (
   did text NOT NULL,
@@ -485,12 +485,15 @@ COMMENT ON FUNCTION assay.attempt_counts(assay.outcome, text) IS '1: delivered; 
 
 CREATE FUNCTION assay.attempt_speed(first_byte_us bigint, total_us bigint, tokens integer, usual assay.model_speed) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN usual.first_byte_us IS NULL OR attempt_speed.first_byte_us IS NULL THEN 0
+-- Half of what is asked is known without tokens, and half would be unfair both
+-- ways: whether an answer counts must not hang on how fast it was.
+  SELECT CASE WHEN usual.first_byte_us IS NULL OR usual.tokens_per_second IS NULL THEN 0
+              WHEN attempt_speed.first_byte_us IS NULL OR coalesce(tokens, 0) <= 0 THEN 0
               WHEN attempt_speed.first_byte_us > 2 * usual.first_byte_us THEN -1
-              WHEN tokens * 1e6 < usual.tokens_per_second / 2 * nullif(greatest(total_us - attempt_speed.first_byte_us, 0), 0) THEN -1
+              WHEN tokens * 1e6 < usual.tokens_per_second / 2 * greatest(total_us - attempt_speed.first_byte_us, 0) THEN -1
               ELSE 1 END
 $$;
-COMMENT ON FUNCTION assay.attempt_speed(bigint, bigint, integer, assay.model_speed) IS '1: within twice the median first byte and at half the median rate or more; -1: slower; 0: there is no median.';
+COMMENT ON FUNCTION assay.attempt_speed(bigint, bigint, integer, assay.model_speed) IS '1: within twice the median first byte and at half the median rate or more; -1: slower; 0: there is no median, or tokens were not told.';
 
 -- Attempts that count at all: from buyers who do not share a workspace with
 -- the provider, for pairs that the catalog knows.
@@ -498,7 +501,7 @@ CREATE VIEW assay.attempt_evidence AS
   SELECT a.request_id, a.created_at, r.created_at AS request_at, a.ordinal, a.did, r.task, r.canonical,
          assay.buyer_bucket(r.account_id) AS bucket,
          assay.attempt_counts(a.outcome, a.fault_code) AS delivery,
-         CASE WHEN a.outcome = 'served' THEN
+         CASE WHEN a.outcome = 'served' AND r.streamed THEN
            assay.attempt_speed(a.first_byte_us, a.total_us, r.completion_tokens, m) ELSE 0 END AS speed
     FROM assay.request_attempt a
     JOIN assay.request r ON r.id = a.request_id AND r.created_at = a.created_at

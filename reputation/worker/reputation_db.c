@@ -241,6 +241,7 @@ const struct pg_statement reputation_statements[] = {
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY fb),"
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY rate) FROM one"
 	" GROUP BY 2, 3, 4 HAVING count(*) >= 3 ON CONFLICT DO NOTHING", 1},
+	" AND r.streamed AND r.completion_tokens > 0"
 [DB_CLOSED] = {"closed",
 	"INSERT INTO assay.day_close VALUES ($1::date, "
 	TIME("$2::bigint") ", $3::boolean) ON CONFLICT DO NOTHING", 3},

@@ -17,7 +17,8 @@
 #include "tests/unit/reputation_worker_world.h"
 
 /* Twice the median's first byte and half its rate are still fast; then: no time
- * to measure, no first byte, no median, tokens not told. */
+ * to measure, no first byte, no median. Where tokens are not told, neither by
+ * this answer nor by any, nothing is known, be the first byte late or not. */
 static void
 speed_is_held_against_medians(void **state)
 {
@@ -27,18 +28,22 @@ speed_is_held_against_medians(void **state)
 	assert_string_equal(
 	    migrated_value(server.conninfo,
 		"SELECT string_agg(assay.attempt_speed(fb, total, tokens,"
-		" ROW('2026-11-08', 'chat', 'test:m', 'F16', 3, usual, 50)"
+		" ROW('2026-11-08', 'chat', 'test:m', 'F16', 3, usual, rate)"
 		"::assay.model_speed)::text, ' ' ORDER BY n) FROM (VALUES"
-		" (1, 200000::bigint, 1200000::bigint, 25, 100000::float8),"
-		" (2, 200001, 1200000, 25, 100000),"
-		" (3, 200000, 1200000, 24, 100000),"
-		" (4, 1, 1, 0, 100000),"
-		" (5, NULL, 1200000, 99, 100000),"
-		" (6, 1, 1200000, 99, NULL),"
-		" (7, 1, 1200000, NULL, 100000)"
-		") x(n, fb, total, tokens, usual)",
+		" (1, 200000::bigint, 1200000::bigint, 25, 100000::float8, 50),"
+		" (2, 200001, 1200000, 25, 100000, 50),"
+		" (3, 200000, 1200000, 24, 100000, 50),"
+		" (4, 1, 1, 1, 100000, 50),"
+		" (5, NULL, 1200000, 99, 100000, 50),"
+		" (6, 1, 1200000, 99, NULL, NULL),"
+		" (7, 1, 60000000, NULL, 100000, 50),"
+		" (8, 200001, 1200000, NULL, 100000, 50),"
+		" (9, 1, 1200000, 0, 100000, 50),"
+		" (10, 1, 1200000, 99, 100000, NULL),"
+		" (11, 200001, 1200000, 99, 100000, NULL)"
+		") x(n, fb, total, tokens, usual, rate)",
 		a),
-	    "1 -1 -1 1 0 0 1");
+	    "1 -1 -1 1 0 0 0 0 0 0 0");
 	arena_free(&a);
 }
 
@@ -50,16 +55,18 @@ static const char served[] =
     " us bigint) RETURNS void LANGUAGE sql AS $$"
     " WITH r AS (INSERT INTO assay.request (id, created_at, account_id,"
     "  workspace_id, endpoint, task, canonical, did, pool, tier, quantization,"
-    "  outcome, status, gateway_instance) SELECT gen_random_uuid(), at,"
-    "  gen_random_uuid(), '11111111-1111-7111-8111-000000000002', 'x', 'chat',"
-    "  'test:m', by, 'marketplace', 'bronze', kind, 'served', 200, 'g'"
+    "  outcome, status, gateway_instance, streamed, completion_tokens)"
+    "  SELECT gen_random_uuid(), at, gen_random_uuid(),"
+    "  '11111111-1111-7111-8111-000000000002', 'x', 'chat', 'test:m', by,"
+    "  'marketplace', 'bronze', split_part(kind, ' ', 1), 'served', 200, 'g',"
+    "  kind NOT LIKE '% whole', CASE WHEN kind NOT LIKE '% untold' THEN 9 END"
     "  RETURNING id, created_at)"
     " INSERT INTO assay.request_attempt (request_id, created_at, ordinal, did,"
     "  pool, tier, outcome, first_byte_us, total_us) SELECT id, created_at, 1,"
     "  by, 'marketplace', 'bronze', 'served', us, 500000 + us FROM r $$;";
 
-/* Of what was served on two days of one kind by three, and of another by two.
- */
+/* Of what was streamed, and its tokens told, on two days of one kind by three
+ * and of another by two. An answer in one piece begins when it ends. */
 static void
 medians_are_of_three_providers_and_two_days_before(void **state)
 {
@@ -70,12 +77,14 @@ medians_are_of_three_providers_and_two_days_before(void **state)
 	move_to("speed", "fresh", super);
 	assert_true(migrated_run(super, served));
 	assert_true(migrated_run(super,
-	    SERVED("2026-11-08T10:00Z", "did:assay:z1", "F16", "100000")
-		SERVED("2026-11-08T10:00Z", "did:assay:z2", "F16", "200000")
-		    SERVED("2026-11-08T10:00Z", "did:assay:z3", "F16", "900000")
-			SERVED("2026-11-08T10:00Z", "did:assay:z4", "Q8_0", "1")
-			    SERVED("2026-11-08T10:00Z", "did:assay:z5", "Q8_0",
-				"1")));
+	    SERVED("2026-11-08T10:00Z", "did:assay:z1", "F16", "100000") SERVED(
+		"2026-11-08T10:00Z", "did:assay:z2", "F16", "200000")
+		SERVED("2026-11-08T10:00Z", "did:assay:z3", "F16", "900000")
+		    SERVED("2026-11-08T10:00Z", "did:assay:z4", "F16 whole",
+			"9000000") SERVED("2026-11-08T10:00Z", "did:assay:z5",
+			"F16 untold", "9000000") SERVED("2026-11-08T10:00Z",
+			"did:assay:z4", "Q8_0", "1") SERVED("2026-11-08T10:00Z",
+			"did:assay:z5", "Q8_0", "1")));
 	tick(NOON - 3 * DAY_MS, 100);
 	assert_string_equal(
 	    migrated_value(super,
@@ -85,12 +94,15 @@ medians_are_of_three_providers_and_two_days_before(void **state)
 		a),
 	    "2026-11-08 F16 3 200000");
 	assert_true(migrated_run(super,
-	    SERVED("2026-11-09T10:00Z", "did:assay:z1", "F16", "1")
-		SERVED("2026-11-10T10:00Z", "did:assay:z1", "F16", "400000")
-		    SERVED("2026-11-10T10:00Z", "did:assay:z1", "F16", "400001")
-			SERVED("2026-11-10T10:00Z", "did:assay:z4", "Q8_0", "9")
-			    SERVED("2026-11-11T10:00Z", "did:assay:z1", "F16",
-				"1")));
+	    SERVED("2026-11-09T10:00Z", "did:assay:z1", "F16", "1") SERVED(
+		"2026-11-10T10:00Z", "did:assay:z1", "F16",
+		"400000") SERVED("2026-11-10T10:00Z", "did:assay:z1", "F16",
+		"400001") SERVED("2026-11-10T10:00Z", "did:assay:z1",
+		"F16 whole", "400001") SERVED("2026-11-10T10:00Z",
+		"did:assay:z1", "F16 whole", "1") SERVED("2026-11-10T10:00Z",
+		"did:assay:z1", "F16 untold", "400001")
+		SERVED("2026-11-10T10:00Z", "did:assay:z4", "Q8_0", "9")
+		    SERVED("2026-11-11T10:00Z", "did:assay:z1", "F16", "1")));
 	assert_string_equal(
 	    migrated_value(super,
 		"SELECT string_agg(right(d::text, 2) || ' ' || fast || '/' ||"

@@ -46,10 +46,11 @@ static const char world[] =
 	"  FROM generate_series(1, %u) i),"                                    \
 	" w AS (INSERT INTO assay.request (id, created_at, account_id,"        \
 	"  workspace_id, endpoint, task, canonical, did, pool, tier,"          \
-	"  quantization, outcome, status, gateway_instance)"                   \
+	"  quantization, outcome, status, gateway_instance, streamed,"         \
+	"  completion_tokens)"                                                 \
 	"  SELECT id, at, account, '11111111-1111-7111-8111-000000000002',"    \
 	"  'x', 'chat', 'test:m', did, 'marketplace', 'bronze', 'F16',"        \
-	"  'served', 200, 'g' FROM r)"                                         \
+	"  'served', 200, 'g', random() < .9, 20 * random() FROM r)"           \
 	" INSERT INTO assay.request_attempt (request_id, created_at, ordinal," \
 	"  did, pool, tier, outcome, fault_code, first_byte_us, total_us)"     \
 	"  SELECT id, at, 1, did, 'marketplace', 'bronze',"                    \
