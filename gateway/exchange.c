@@ -49,7 +49,7 @@ static const struct {
 [QUERY]		= { "query",		make_query,		0 },
 [KEPT]		= { "kept",		ask_kept,		WITHIN(auth) },
 [KEPT_KNOWN]	= { "kept_known",	got_kept,		0 },
-[FEEDBACK]	= { "feedback",		judge_ask,		WITHIN(auth) },
+[FEEDBACK]	= { "feedback",		judge_ask,		0 },
 [FEEDBACK_DONE]	= { "feedback_done",	judge_got,		0 },
 [ROUTE]		= { "route",		choose_offer,		0 },
 [MINT]		= { "mint",		ask_handoff,		WITHIN(mint) },

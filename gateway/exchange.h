@@ -24,6 +24,7 @@ struct house {
 	struct loop *loop;
 	struct log log;
 	struct pg *pg;
+	struct pg *feedback_pg; /* a connection for what is told when durable */
 	struct buyers *buyers;
 	struct catalogs *catalogs;
 	struct offers *offers;

@@ -69,7 +69,7 @@ judge_ask(struct exchange *x)
 	x->status = is_edit(x) ? 200 : 201;
 	x->question =
 	    (is_edit(x) ? gateway_db_edit_feedback : gateway_db_give_feedback)(
-		x->house->pg, &x->feedback, &row, on_feedback, x);
+		x->house->feedback_pg, &x->feedback, &row, on_feedback, x);
 	return WAIT;
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/listener.h"
 #include "gateway/session.h"
 
+#define FEEDBACK_MS 2000 /* for Postgres to keep one, or to refuse it */
 #define SUMMARY                                                                \
 	"Routes buyers' requests to providers whose identity and models it "   \
 	"has checked."
@@ -119,6 +120,16 @@ on_evidence(void *arg)
 
 static const struct sync_events sync_events = {on_catalog, on_keys};
 
+/* Feedback waits for nobody's questions and lets none wait: a connection of
+ * its own, on which Postgres ends what the buyer is told was refused. */
+static void
+open_feedback(struct house *h, struct pg_settings p)
+{
+	p.connections = 1;
+	p.statement_ms = FEEDBACK_MS;
+	h->feedback_pg = pg_new(h->loop, &p, &h->log);
+}
+
 static void
 open_database(struct worker *w)
 {
@@ -134,6 +145,7 @@ open_database(struct worker *w)
 
 	h->pg = pg_new(h->loop, &p, &h->log);
 	pg_on_change(h->pg, on_database, w);
+	open_feedback(h, p);
 	h->catalogs = catalogs_new();
 	h->buyers = buyers_new(h->loop, h->pg, &b);
 	w->sync = sync_new(h->loop, h->pg,
@@ -320,6 +332,7 @@ close_all(struct worker *w)
 	signatures_free(&h->signatures);
 	ledger_free(&h->ledger);
 	buyers_free(&h->buyers);
+	pg_free(&h->feedback_pg);
 	pg_free(&h->pg);
 	offers_free(&h->offers);
 	presence_free(&h->presence);

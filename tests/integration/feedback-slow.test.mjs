@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Promise: feedback that was answered 503 is not stored, then or later: whoever
+// asks again is answered as if for the first time. And while nothing can be
+// stored, buyers are served as ever.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { after, before, test } from "node:test";
+import { Assay, until } from "./harness.mjs";
+
+const MODEL = "lovelace:slow-feedback";
+let assay, key;
+
+before(async () => {
+	assay = await Assay.start();
+	await assay.workspace("providers");
+	await assay.workspace("buyers");
+	const file = await assay.pretend(MODEL, { tasks: ["chat"] });
+	await assay.servingNodeProvider("providers", [[MODEL, file, ["chat"]]]);
+	key = await assay.key("buyers");
+});
+after(() => assay?.close());
+
+async function served() {
+	const answer = await assay.chat(key, MODEL);
+	assert.equal(answer.status, 200, answer.text);
+	const id = answer.headers["x-request-id"];
+	await until("the request's row", () => assay.postgres.value(
+		`select 1 from assay.request where id = '${id}'`));
+	return id;
+}
+
+// A transaction that lets nobody write feedback until it is ended.
+async function lock() {
+	const child = spawn("psql", ["-X", "-q", "-At", "-h", "127.0.0.1", "-p",
+		`${assay.postgres.port}`, "-U", "postgres", "-d", "assay"],
+	{ stdio: ["pipe", "pipe", "inherit"] });
+	assay.closers.push(() => child.stdin.end());
+	child.stdin.write("begin; lock table assay.feedback in exclusive mode;"
+		+ " select 'locked';\n");
+	await new Promise((got) => child.stdout.once("data", got));
+	return { end: () => new Promise((resolve) => {
+		child.once("close", resolve);
+		child.stdin.end("commit;\n");
+	}) };
+}
+
+const give = (request_id, headers) => assay.call("/v1/feedback", { key, headers,
+	json: { request_id, verdict: "good" } });
+const edit = (id) => assay.call(`/v1/feedback/${id}`, { key, method: "PUT",
+	json: { verdict: "bad" } });
+const stored = () => assay.postgres.query(
+	"select request_id::text, verdict from assay.feedback order by 1");
+
+function assertAway(answer) {
+	assert.equal(answer.status, 503, answer.text);
+	assert.equal(answer.code, "upstream_dependency_unavailable");
+	assert.ok(Number(answer.headers["retry-after"]) > 0);
+}
+
+test("what was answered 503 is not stored", async () => {
+	const ids = [await served(), await served(), await served()];
+	const table = await lock();
+	for (const answer of await Promise.all([give(ids[0]), give(ids[1]),
+		give(ids[2], { "idempotency-key": "slow" })]))
+		assertAway(answer);
+	await table.end();
+	assert.deepEqual(await stored(), []);
+	for (const id of ids)
+		assert.equal((await give(id)).status, 201);
+	assert.deepEqual(await stored(), ids.sort().map((id) => [id, "good"]));
+	await assay.postgres.query("delete from assay.feedback");
+});
+
+test("nor is a change", async () => {
+	const id = await served();
+	const given = await give(id);
+	assert.equal(given.status, 201, given.text);
+	const table = await lock();
+	assertAway(await edit(given.json.id));
+	await table.end();
+	assert.deepEqual(await stored(), [[id, "good"]]);
+	assert.equal((await edit(given.json.id)).status, 200);
+	assert.deepEqual(await stored(), [[id, "bad"]]);
+});
+
+test("meanwhile buyers are served, known or not", async () => {
+	const ids = [await served(), await served()];
+	const table = await lock();
+	const waiting = Promise.all(ids.map((id) => give(id)));
+	const fresh = await assay.key("buyers");
+	assert.equal((await assay.chat(fresh, MODEL)).status, 200);
+	await served();
+	(await waiting).forEach(assertAway);
+	await table.end();
+});
