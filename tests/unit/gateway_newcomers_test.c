@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "gateway/canary_answer.h"
 #include "gateway_world.h"
 #include "reputation/rater.h"
 #include "reputation/score.h"
@@ -282,18 +283,19 @@ run_market(struct market *m)
 
 /* ------------------------------------------------------------------- tests */
 
+/* In the first week, in which nobody can have a tier. */
 static void
 check_even(const struct market *m)
 {
-	unsigned least = m->at[0].requests, most = least;
+	unsigned least = m->at[0].first_week, most = least;
 
 	for (int i = 1; i < NEWCOMERS; i++) {
-		unsigned n = m->at[i].requests;
+		unsigned n = m->at[i].first_week;
 
 		least = n < least ? n : least;
 		most = n > most ? n : most;
 	}
-	if (most * 10 > least * 11)
+	if (most * 10 > least * 12)
 		fail_msg("%s: one got %u requests, one %u", m->times->name,
 		    least, most);
 }
@@ -313,9 +315,10 @@ static void
 test_newcomers_come_to_silver(void **state)
 {
 	static const struct times of[] = {
-	    {"canaries and speed", 10, 12, true, DELIVERED, 0.95, 14},
-	    {"canaries", 10, 12, false, DELIVERED, 0.95, 21},
-	    {"speed", 10, 0, true, DELIVERED, 0.95, 21},
+	    {"canaries and speed", 10, CANARY_PER_DAY, true, DELIVERED, 0.95,
+		21},
+	    {"canaries", 10, CANARY_PER_DAY, false, DELIVERED, 0.95, 21},
+	    {"speed", 10, 0, true, DELIVERED, 0.95, 28},
 	    {"neither", 10, 0, false, DELIVERED, 0.95, 28},
 	};
 	static struct market m;
@@ -335,8 +338,8 @@ static void
 test_bad_ones_do_not_live_from_the_share(void **state)
 {
 	static const struct times of[] = {
-	    {"60 % good", 30, 12, true, DELIVERED, 0.6, 28},
-	    {"half undelivered", 30, 12, true, 0.5, 0.95, 28},
+	    {"60 % good", 30, CANARY_PER_DAY, true, DELIVERED, 0.6, 28},
+	    {"half undelivered", 30, CANARY_PER_DAY, true, 0.5, 0.95, 28},
 	};
 	static struct market m;
 
