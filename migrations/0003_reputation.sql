@@ -233,6 +233,7 @@ CREATE TABLE assay.verdict_evidence (
   good numeric NOT NULL DEFAULT 0,
   bad numeric NOT NULL DEFAULT 0,
   weight double precision,
+  era integer NOT NULL,
   PRIMARY KEY (pair, account_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX verdict_evidence_rater ON assay.verdict_evidence (account_id);
@@ -241,6 +242,7 @@ COMMENT ON COLUMN assay.verdict_evidence.pair IS 'Whose.';
 COMMENT ON COLUMN assay.verdict_evidence.account_id IS 'The buyer.';
 COMMENT ON COLUMN assay.verdict_evidence.good IS 'Weight of what speaks for the provider.';
 COMMENT ON COLUMN assay.verdict_evidence.bad IS 'Weight of what speaks against it.';
+COMMENT ON COLUMN assay.verdict_evidence.era IS 'assay.evidence_era of the newest: when a whole one has closed without any, the row goes, or a pair''s cost would grow with all who ever judged it.';
 COMMENT ON COLUMN assay.verdict_evidence.weight IS 'The rater''s, as in rater_weight: kept here, where it is read for every score. Null: not weighed yet.';
 
 CREATE TABLE assay.audit_new (
@@ -483,10 +485,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION assay.attempt_counts(assay.outcome, text) IS '1: delivered; -1: the provider''s fault; 0: the buyer left, we drained, a refusal, a reset before any byte.';
 
-CREATE FUNCTION assay.attempt_speed(first_byte_us bigint, total_us bigint, tokens integer, usual assay.model_speed) RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 -- Half of what is asked is known without tokens, and half would be unfair both
 -- ways: whether an answer counts must not hang on how fast it was.
+CREATE FUNCTION assay.attempt_speed(first_byte_us bigint, total_us bigint, tokens integer, usual assay.model_speed) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN usual.first_byte_us IS NULL OR usual.tokens_per_second IS NULL THEN 0
               WHEN attempt_speed.first_byte_us IS NULL OR coalesce(tokens, 0) <= 0 THEN 0
               WHEN attempt_speed.first_byte_us > 2 * usual.first_byte_us THEN -1
@@ -597,83 +599,6 @@ CREATE TRIGGER count_fingerprint AFTER UPDATE ON assay.fingerprint FOR EACH ROW
         AND NEW.reason IN ('unknown_hash', 'claim_mismatch'))
   EXECUTE FUNCTION assay.count_fingerprint();
 
--- Runs on one snapshot, beside gateways that go on writing: what they note
--- meanwhile is not in it, stays in outcome_new, verdict_new and audit_new, and
--- is added by the next tick. What is of a day to come waits there too.
--- What comes by the million is summed in one pass, by hashing bigints (weights
--- are looked up, not joined); then the sums of each era, sorted, as numeric.
-CREATE FUNCTION assay.reputation_rebuild(source text, today date) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp
-SET work_mem = '512MB' SET enable_partitionwise_join = on SET timezone = 'UTC' SET enable_sort = off
-SET enable_nestloop = off SET enable_mergejoin = off SET enable_hashagg = on AS $$
-DECLARE
-  until timestamptz := today + 1;
-  first CONSTANT date := '2026-01-01';
-  units bigint[] := ARRAY(SELECT assay.evidence_unit(first + d) FROM generate_series(0, 84 - 1) d);
-BEGIN
-  IF current_setting('transaction_isolation') <> 'repeatable read' THEN
-    RAISE EXCEPTION 'reputation_rebuild needs one snapshot: REPEATABLE READ';
-  END IF;
-  IF source NOT IN ('log', 'minutes') THEN
-    RAISE EXCEPTION 'reputation_rebuild sums log or minutes, not %', source;
-  END IF;
-  DELETE FROM assay.outcome_new WHERE minute < until;
-  DELETE FROM assay.verdict_new WHERE at < until;
-  DELETE FROM assay.audit_new;
-  TRUNCATE assay.outcome_evidence, assay.verdict_evidence, assay.audit_evidence;
-  IF source = 'log' THEN -- what did not count when it was written may count by now
-    INSERT INTO assay.pair (did, task, canonical)
-      SELECT DISTINCT did, task, canonical FROM assay.attempt_evidence e
-       WHERE delivery <> 0 AND e.created_at < until AND NOT EXISTS (
-         SELECT FROM assay.pair p WHERE (p.did, p.task, p.canonical) = (e.did, e.task, e.canonical))
-      ON CONFLICT DO NOTHING;
-  END IF;
-  -- Whether an answer was fast is judged when it is written, by the medians
-  -- published then; the log says anew what was delivered.
-  CREATE TEMP TABLE outcome_era ON COMMIT DROP AS
-    SELECT pair, bucket, day / 84 AS era, assay.sum_units(delivered * units[day % 84 + 1]) AS delivered,
-           assay.sum_units(failed * units[day % 84 + 1]) AS failed,
-           assay.sum_units(fast * units[day % 84 + 1]) AS fast,
-           assay.sum_units(slow * units[day % 84 + 1]) AS slow
-      FROM (SELECT pair, bucket, greatest(minute::date - first, 0) AS day,
-                   CASE WHEN source = 'minutes' THEN delivered ELSE 0 END AS delivered,
-                   CASE WHEN source = 'minutes' THEN failed ELSE 0 END AS failed, fast, slow
-              FROM assay.outcome_minute WHERE minute < until AND delivered + failed > 0
-            UNION ALL
-            SELECT p.id, bucket, greatest(e.created_at::date - first, 0),
-                   (delivery > 0)::integer, (delivery < 0)::integer, 0, 0
-              FROM assay.attempt_evidence e JOIN assay.pair p USING (did, task, canonical)
-             WHERE source = 'log' AND delivery <> 0 AND e.created_at < until) x
-     GROUP BY pair, bucket, day / 84;
-  CREATE TEMP TABLE verdict_era ON COMMIT DROP AS
-    SELECT pair, account_id, day / 84 AS era, assay.sum_units(value * units[day % 84 + 1]) AS good,
-           assay.sum_units((100 - value) * units[day % 84 + 1]) AS bad
-      FROM (SELECT p.id AS pair, account_id, greatest(created_at::date - first, 0) AS day, value
-              FROM assay.feedback f JOIN assay.pair p USING (did, task, canonical)
-             WHERE counts AND created_at < until) x
-     GROUP BY pair, account_id, day / 84;
-  PERFORM set_config('enable_sort', 'on', true), set_config('enable_hashagg', 'off', true);
-  INSERT INTO assay.outcome_evidence
-    SELECT pair, bucket, sum(delivered * weight), sum(failed * weight), sum(fast * weight), sum(slow * weight)
-      FROM (SELECT *, assay.evidence_era_unit(era) AS weight FROM pg_temp.outcome_era) x
-     GROUP BY pair, bucket ORDER BY pair, bucket;
-  INSERT INTO assay.verdict_evidence
-    SELECT v.*, r.weight
-      FROM (SELECT pair, account_id, sum(good * weight) AS good, sum(bad * weight) AS bad
-              FROM (SELECT *, assay.evidence_era_unit(era) AS weight FROM pg_temp.verdict_era) x
-             GROUP BY pair, account_id) v
-      JOIN assay.pair p ON p.id = pair
-      LEFT JOIN assay.rater_weight r USING (task, canonical, account_id) ORDER BY pair, account_id;
-  INSERT INTO assay.audit_evidence
-    SELECT p.id, sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int),
-           sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)
-      FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at < today GROUP BY 1;
-  -- The open day's wait for its close, whether they had been added before or not.
-  INSERT INTO assay.audit_new SELECT p.id, at, agrees
-    FROM assay.audit_result JOIN assay.pair p USING (did, task, canonical) WHERE at >= today;
-END $$;
-COMMENT ON FUNCTION assay.reputation_rebuild(text, date) IS 'Sums all evidence anew, from the request log or from its minute rows, and from the feedback. Scores are asked for afterwards: on one snapshot, a pair that somebody else made due meanwhile would be an error.';
-
 -- ------------------------------------------------------------------- views
 
 CREATE VIEW operator.outcome_minute AS
@@ -721,9 +646,9 @@ COMMENT ON VIEW operator.reputation_lag IS 'Does assay-reputation keep up, and w
 
 -- ------------------------------------------------------------------ rights
 
-REVOKE ALL ON FUNCTION assay.pair_of(text, text, text), assay.score_pair(), assay.score_begin(), assay.score_end(), assay.reputation_rebuild(text, date), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
+REVOKE ALL ON FUNCTION assay.pair_of(text, text, text), assay.score_pair(), assay.score_begin(), assay.score_end(), assay.count_outcomes(), assay.count_verdict(), assay.count_audit(), assay.count_fingerprint() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION assay.utc_day(timestamptz) TO assay_gateway, assay_reputation, assay_operator;
-GRANT EXECUTE ON FUNCTION assay.evidence_weight(date), assay.reputation_rebuild(text, date) TO assay_reputation;
+GRANT EXECUTE ON FUNCTION assay.evidence_weight(date) TO assay_reputation;
 GRANT SELECT, INSERT, UPDATE ON assay.feedback TO assay_gateway;
 GRANT SELECT, INSERT, UPDATE ON assay.not_chosen TO assay_gateway;
 GRANT INSERT ON assay.audit_result TO assay_gateway;

@@ -91,14 +91,16 @@ const struct pg_statement reputation_statements[] = {
 	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
 	" summed AS (SELECT pair, account_id,"
 	" sum(good * assay.evidence_weight(assay.utc_day(at))) AS good,"
-	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad"
+	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad,"
+	" max(assay.evidence_era(assay.utc_day(at))) AS era"
 	" FROM taken GROUP BY 1, 2),"
-	" added AS (INSERT INTO assay.verdict_evidence AS e SELECT s.*,"
-	" (SELECT r.weight FROM assay.rater_weight r, assay.pair p"
+	" added AS (INSERT INTO assay.verdict_evidence AS e"
+	" SELECT pair, account_id, good, bad, (SELECT r.weight FROM assay.rater_weight r, assay.pair p"
 	"  WHERE p.id = s.pair AND r.task = p.task"
-	"  AND r.canonical = p.canonical AND r.account_id = s.account_id)"
+	"  AND r.canonical = p.canonical AND r.account_id = s.account_id), era"
 	" FROM summed s ON CONFLICT (pair, account_id) DO UPDATE"
-	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad),"
+	" SET good = e.good + excluded.good, bad = e.bad + excluded.bad,"
+	" era = greatest(e.era, excluded.era)),"
 	" due AS (INSERT INTO assay.score_due SELECT DISTINCT pair"
 	" FROM summed ORDER BY pair)"
 	" SELECT count(*) FROM taken", 2},
@@ -165,15 +167,18 @@ const struct pg_statement reputation_statements[] = {
 	" AND (NOT excused OR EXISTS (SELECT FROM assay.score_day d"
 	"  WHERE d.day = " MIDNIGHT("c.day") " AND NOT d.excused))"
 	" ORDER BY day) x", 3},
-/* The two days before too: of them some came late. */
+/* The two days before too: of them some came late. What came to no choice of a
+ * provider (a wrong key, a bad body) says nothing of how we were. */
 [DB_NOTE_DOWNTIME] = {"note_downtime",
 	"INSERT INTO assay.platform_downtime SELECT hour,"
 	" hour + interval '1 hour', 'most requests failed by our own fault',"
 	" 'assay'"
 	" FROM (SELECT date_trunc('hour', created_at) AS hour,"
-	"  count(*) AS requests, count(*) FILTER (WHERE fault_code IN"
-	"  ('upstream_dependency_unavailable', 'internal')) AS ours"
-	"  FROM assay.request WHERE created_at >= " MIDNIGHT("$1::date - 2")
+	"  count(*) FILTER (WHERE did IS NOT NULL OR is_ours) AS requests,"
+	"  count(*) FILTER (WHERE is_ours) AS ours"
+	"  FROM assay.request, LATERAL (SELECT coalesce(fault_code IN"
+	"   ('upstream_dependency_unavailable', 'internal'), false)"
+	"   AS is_ours) y WHERE created_at >= " MIDNIGHT("$1::date - 2")
 	"  AND created_at < " MIDNIGHT("$1::date + 1") " GROUP BY 1) x"
 	" WHERE requests >= 20 AND ours * 2 > requests"
 	" ON CONFLICT DO NOTHING", 1},
@@ -223,6 +228,11 @@ const struct pg_statement reputation_statements[] = {
 	"  LEFT JOIN assay.rater_weight r USING (task, canonical, account_id)"
 	"  WHERE v.weight IS DISTINCT FROM r.weight) x"
 	" WHERE v.pair = x.pair AND v.account_id = x.account_id", 0},
+[DB_LAPSE] = {"lapse",
+	"DELETE FROM assay.verdict_evidence"
+	" WHERE era < assay.evidence_era($1::date)"
+	" AND assay.evidence_era($1::date + 1) > assay.evidence_era($1::date)",
+	1},
 [DB_SPEED] = {"speed",
 	"WITH one AS (SELECT r.task, r.canonical, r.quantization, a.did,"
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY a.first_byte_us) AS fb,"
@@ -234,6 +244,7 @@ const struct pg_statement reputation_statements[] = {
 	MIDNIGHT("$1::date + 1") " AND r.created_at >= " MIDNIGHT("$1::date")
 	" AND r.created_at < " MIDNIGHT("$1::date + 1")
 	" AND a.outcome = 'served' AND a.first_byte_us IS NOT NULL"
+	" AND r.streamed AND r.completion_tokens > 0"
 	" AND r.task IS NOT NULL AND r.canonical IS NOT NULL"
 	" AND r.quantization IS NOT NULL GROUP BY 1, 2, 3, 4)"
 	" INSERT INTO assay.model_speed SELECT $1::date, task, canonical,"
@@ -241,7 +252,6 @@ const struct pg_statement reputation_statements[] = {
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY fb),"
 	" percentile_cont(0.5) WITHIN GROUP (ORDER BY rate) FROM one"
 	" GROUP BY 2, 3, 4 HAVING count(*) >= 3 ON CONFLICT DO NOTHING", 1},
-	" AND r.streamed AND r.completion_tokens > 0"
 [DB_CLOSED] = {"closed",
 	"INSERT INTO assay.day_close VALUES ($1::date, "
 	TIME("$2::bigint") ", $3::boolean) ON CONFLICT DO NOTHING", 3},

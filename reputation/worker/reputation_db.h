@@ -29,6 +29,7 @@ enum reputation_statement {
 	DB_WEIGH_READ,	/* $1 rows */
 	DB_WEIGH_WRITE,
 	DB_WEIGH_END,
+	DB_LAPSE, /* $1 day; of raters silent for the era that it ends */
 	DB_SPEED, /* $1 day */
 	DB_CLOSED,
 	DB_ALL_DUE,

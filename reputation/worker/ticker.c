@@ -311,8 +311,9 @@ close_day(struct ticker *t, int64_t day, int64_t now_ms, struct fault *f)
 
 	ok = close_pairs(t, day, now_ms, text, &is_excused, f);
 	closed[2] = is_excused ? "t" : "f";
-	ok = ok && weigh_raters(t, text, f) && act(t, DB_SPEED, &text, f) &&
-	     act(t, DB_ALL_DUE, NULL, f) && act(t, DB_CLOSED, closed, f);
+	ok = ok && act(t, DB_LAPSE, &text, f) && weigh_raters(t, text, f) &&
+	     act(t, DB_SPEED, &text, f) && act(t, DB_ALL_DUE, NULL, f) &&
+	     act(t, DB_CLOSED, closed, f);
 	if (ok) {
 		t->counts.days_closed++;
 		log_info(&t->log, "day_closed", LOG_STR("day", text),
@@ -392,7 +393,6 @@ close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
 	return true;
 }
 
-static bool
 /* Each in a transaction of its own: no table is held while another is waited
  * for. Who reads a table for long keeps it from this, and this from nobody; of
  * a table that is in use the rest waits too. How many are left. */
@@ -418,11 +418,12 @@ mend_partitions(struct ticker *t, const struct pg_rows *due)
 	return left;
 }
 
+static bool
 keep_partitions(struct ticker *t, int64_t today, struct fault *f)
 {
 	struct arena *a;
-	const char *params[2];
 	struct pg_rows *due;
+	const char *params[2];
 	bool ok;
 
 	if (t->partitions_day == today &&
@@ -442,7 +443,6 @@ keep_partitions(struct ticker *t, int64_t today, struct fault *f)
 	return ok;
 }
 
-/* Some of it at a time: a tick is not to wait for a day's worth. */
 /* What each day wants once. */
 static bool
 keep_house(struct ticker *t, int64_t now_ms, struct fault *f)
@@ -460,6 +460,7 @@ keep_house(struct ticker *t, int64_t now_ms, struct fault *f)
 	return true;
 }
 
+/* Some of it at a time: a tick is not to wait for a day's worth. */
 static bool
 prune(struct ticker *t, struct fault *f)
 {

@@ -170,7 +170,7 @@ static const char plans_world[] =
     "INSERT INTO assay.outcome_evidence SELECT id, b, 1, 1, 1, 1"
     " FROM assay.pair, generate_series(0, 19) b;"
     "INSERT INTO assay.verdict_evidence SELECT id, md5('a' || b)::uuid, 90, 10,"
-    " 1 FROM assay.pair, generate_series(0, 19) b;"
+    " 1, 4 FROM assay.pair, generate_series(0, 19) b;"
     "INSERT INTO assay.audit_evidence SELECT id, 1, 1 FROM assay.pair;"
     "INSERT INTO assay.score (pair, did, task, canonical, tier, score,"
     " sample_size, parts, closed_day) SELECT id, did, task, canonical,"

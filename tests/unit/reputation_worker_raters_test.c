@@ -116,7 +116,7 @@ store_market(const struct market *m)
 		" SELECT assay.pair_of('did:assay:z' || lpad(p::text, 2, '0'),"
 		"  'chat', 'm'), ('00000000-0000-7000-8000-' ||"
 		"  lpad(account::text, 12, '0'))::uuid,"
-		" good * 100 * w, bad * 100 * w, NULL"
+		" good * 100 * w, bad * 100 * w, NULL, 0"
 		" FROM (VALUES %s) x(p, account, good, bad),"
 		" assay.evidence_weight('" DAY "') w"
 		" WHERE good + bad > 0 ORDER BY p",

@@ -261,6 +261,73 @@ what_is_asked_meanwhile_stays(void **state)
 	arena_free(&a);
 }
 
+#define VERDICT(account, era)                                                  \
+	"INSERT INTO assay.feedback (request_id, request_at, id, created_at,"  \
+	" account_id, workspace_id, did, task, canonical, quality, value,"     \
+	" counts) SELECT gen_random_uuid(), at, gen_random_uuid(), at,"        \
+	" md5('" account "')::uuid, gen_random_uuid(), 'did:assay:z1',"        \
+	" 'chat', 'test:m', 90, 90, true FROM (SELECT (date '2026-01-01'"      \
+	" + 84 * " #era ")::timestamp AT TIME ZONE 'UTC' AS at) x;"
+/* In verdicts of the day on which era 5 begins. */
+#define VERDICTS                                                               \
+	"SELECT string_agg(v, ' ' ORDER BY v) FROM (SELECT CASE account_id"    \
+	" WHEN md5('once')::uuid THEN 'once' WHEN md5('twice')::uuid THEN"     \
+	" 'twice' ELSE 'again' END || ',' || round(good / 90 /"                \
+	" assay.evidence_weight('2027-02-25'), 4) || ',' || era AS v"          \
+	" FROM assay.verdict_evidence) x"
+
+/* Where a whole run of twelve weeks has closed without a verdict, what was
+ * before it is gone: of a rater who comes again too, and where all is
+ * recomputed too. */
+static void
+silent_raters_lapse(void **state)
+{
+	static const struct {
+		enum reputation_statement which;
+		const char *day, *left;
+	} steps[] = {
+	    {DB_FOLD_VERDICTS, "2027-02-24",
+		"again,0.0002,4 once,0.0002,4 twice,0.0002,4"},
+	    {DB_LAPSE, "2027-02-24",
+		"again,0.0002,4 once,0.0002,4 twice,0.0002,4"},
+	    {DB_FOLD_VERDICTS, "2027-05-19",
+		"again,0.0002,4 once,0.0002,4 twice,1.0002,5"},
+	    {DB_LAPSE, "2027-05-18",
+		"again,0.0002,4 once,0.0002,4 twice,1.0002,5"},
+	    {DB_LAPSE, "2027-05-19", "twice,1.0002,5"},
+	    {DB_FOLD_VERDICTS, "2027-05-20",
+		"again,4096.0000,6 twice,1.0002,5"},
+	};
+	char super[200];
+	struct fault f = {0};
+	struct pg_session *s;
+	struct arena *a = arena_new();
+
+	need_postgres(state, &a);
+	move_to("silent", "fresh", super);
+	assert_true(migrated_run(super,
+	    VERDICT("once", 4) VERDICT("twice", 4) VERDICT("twice", 5)
+		VERDICT("again", 4) VERDICT("again", 6)));
+	assert_true(pg_session_open(own, "test", &s, &f));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		const struct pg_statement *x =
+		    &reputation_statements[steps[i].which];
+
+		assert_true(pg_session_run(s, x->sql, x->params,
+		    (const char *[]){steps[i].day, "1000"}, NULL, &f));
+		assert_string_equal(
+		    migrated_value(super, VERDICTS, a), steps[i].left);
+	}
+	assert_true(pg_session_run(s,
+	    "BEGIN ISOLATION LEVEL REPEATABLE READ;"
+	    "SELECT assay.reputation_rebuild('minutes', '2027-05-20'); COMMIT",
+	    0, NULL, NULL, &f));
+	assert_string_equal(migrated_value(super, VERDICTS, a), steps[5].left);
+	pg_session_free(&s);
+	move_back();
+	arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -273,6 +340,7 @@ main(void)
 	    cmocka_unit_test(buyers_fall_into_64_buckets),
 	    cmocka_unit_test(a_model_has_sixteen_prompts),
 	    cmocka_unit_test(what_is_asked_meanwhile_stays),
+	    cmocka_unit_test(silent_raters_lapse),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
