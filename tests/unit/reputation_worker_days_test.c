@@ -251,12 +251,14 @@ excused(const char *database, const char *rows, struct arena *a)
 	    a);
 }
 
-#define OWN_FAULTS                                                             \
+#define REQUESTS(did, ending)                                                  \
 	"INSERT INTO assay.request (id, created_at, account_id, workspace_id," \
-	" endpoint, outcome, status, fault_code, gateway_instance) SELECT"     \
-	" gen_random_uuid(), '2026-11-11T10:30Z', gen_random_uuid(),"          \
-	" gen_random_uuid(), 'x', 'failed', 503,"                              \
-	" 'upstream_dependency_unavailable', 'g' FROM generate_series(1, 20);"
+	" endpoint, did, outcome, status, fault_code, gateway_instance)"       \
+	" SELECT gen_random_uuid(), '2026-11-11T10:30Z', gen_random_uuid(),"   \
+	" gen_random_uuid(), 'x', " did ", " ending                            \
+	", 'g' FROM generate_series(1, 20);"
+#define OWN_FAULTS                                                             \
+	REQUESTS("NULL", "'failed', 503, 'upstream_dependency_unavailable'")
 
 static void
 downtime_is_the_union_of_what_is_said(void **state)
@@ -293,6 +295,18 @@ downtime_is_the_union_of_what_is_said(void **state)
 			   " ('2026-11-11T10:00Z', '2026-11-11T10:05Z', 'a')",
 		a),
 	    "t");
+	/* Requests that came to no choice of a provider hide it neither; those
+	 * that were served do. */
+	assert_string_equal(excused("noise",
+				OWN_FAULTS REQUESTS("NULL", "'refused', 401,"
+							    " 'invalid_key'"),
+				a),
+	    "t");
+	assert_string_equal(
+	    excused("served",
+		OWN_FAULTS REQUESTS("'did:assay:z1'", "'served', 200, NULL"),
+		a),
+	    "f");
 	/* What came late is seen with the next day. */
 	assert_string_equal(
 	    excused("down5",
