@@ -116,6 +116,29 @@ read_comment(
 	return true;
 }
 
+/* A misspelt verdict would else be none. */
+static bool
+has_no_other(json_t *o, bool is_edit, struct fault *f)
+{
+	static const char *const known[] = {
+	    "comment", "issues", "quality", "request_id", "verdict"};
+	const size_t count = sizeof(known) / sizeof(*known);
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(o, name, value)
+	{
+		size_t k = 0;
+
+		while (k < count && strcmp(name, known[k]) != 0)
+			k++;
+		if (k == count || (is_edit && strcmp(name, "request_id") == 0))
+			return fault_set(f, FAULT_INVALID_REQUEST,
+			    "feedback has no member %.60s", name);
+	}
+	return true;
+}
+
 bool
 feedback_read(struct text body, bool is_edit, struct arena *a,
     struct feedback *out, struct fault *f)
@@ -126,7 +149,8 @@ feedback_read(struct text body, bool is_edit, struct arena *a,
 	memset(out, 0, sizeof(*out));
 	if (!json_read(body, BODY_MAX, &o, f))
 		return false;
-	ok = (is_edit || read_request(o, a, out, f)) &&
+	ok = has_no_other(o, is_edit, f) &&
+	     (is_edit || read_request(o, a, out, f)) &&
 	     read_judgement(o, a, out, f) && read_issues(o, out, f) &&
 	     read_comment(o, a, out, f);
 	json_free(&o);

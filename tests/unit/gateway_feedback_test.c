@@ -32,6 +32,8 @@ static const struct {
     {"{" ID "\"quality\":5,\"comment\":7}", "invalid_request"},
     {"{\"request_id\":\"7\",\"quality\":5}", "request_not_found"},
     {"{\"quality\":5}", "invalid_request"},
+    {"{" ID "\"quality\":5,\"verdit\":\"bad\"}", "invalid_request"},
+    {"{" ID "\"quality\":5,\"\":1}", "invalid_request"},
     {"[]", "invalid_request"},
     {"", "invalid_json"},
 };
@@ -75,6 +77,22 @@ a_comment_has_a_thousand_characters(void **state)
 	}
 }
 
+/* What was judged stays what it was. */
+static void
+a_change_names_no_request(void **state)
+{
+	struct arena *a = arena_new();
+	struct fault f = {0};
+	struct feedback x;
+
+	(void)state;
+	assert_false(
+	    feedback_read(text_of("{" ID "\"quality\":5}"), true, a, &x, &f));
+	assert_int_equal(f.kind, FAULT_INVALID_REQUEST);
+	assert_string_equal(f.why, "feedback has no member request_id");
+	arena_free(&a);
+}
+
 static void
 the_answer_says_what_was_kept(void **state)
 {
@@ -99,6 +117,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_mistake_has_its_code),
 	    cmocka_unit_test(a_comment_has_a_thousand_characters),
+	    cmocka_unit_test(a_change_names_no_request),
 	    cmocka_unit_test(the_answer_says_what_was_kept),
 	};
 
