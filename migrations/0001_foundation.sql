@@ -23,7 +23,7 @@ END $$;
 CREATE SCHEMA IF NOT EXISTS assay;
 COMMENT ON SCHEMA assay IS 'Assay''s own state. Programs write here; operators read schema operator.';
 CREATE SCHEMA operator;
-COMMENT ON SCHEMA operator IS 'Views that answer operators'' questions; each view''s comment is the question.';
+COMMENT ON SCHEMA operator IS 'Views that answer operators'' questions, each view''s comment being the question, and functions for what operators change.';
 
 CREATE TYPE assay.membership_role AS ENUM ('owner', 'member');
 CREATE TYPE assay.device_state AS ENUM ('active', 'revoked');

@@ -440,11 +440,38 @@ CREATE TABLE assay.platform_downtime (
   PRIMARY KEY (began_at, source),
   CHECK (ended_at > began_at)
 );
-COMMENT ON TABLE assay.platform_downtime IS 'When the platform itself was down. A UTC day with an hour or more of it is excused. Operators add rows; assay-reputation adds the hours in which most requests failed by our own fault.';
+COMMENT ON TABLE assay.platform_downtime IS 'When the platform itself was down. A UTC day with an hour or more of it is excused. Operators say so with operator.note_downtime; assay-reputation adds the hours in which most requests failed by our own fault.';
 COMMENT ON COLUMN assay.platform_downtime.began_at IS 'From.';
 COMMENT ON COLUMN assay.platform_downtime.ended_at IS 'Until.';
 COMMENT ON COLUMN assay.platform_downtime.reason IS 'What it was.';
 COMMENT ON COLUMN assay.platform_downtime.source IS 'Who says so: operator, or assay of itself. What both say counts once.';
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON assay.platform_downtime
+  FOR EACH ROW EXECUTE FUNCTION assay.audit('began_at');
+
+-- A mistyped time excuses two days at most, and none to come.
+CREATE FUNCTION operator.note_downtime(began timestamptz, ended timestamptz, reason text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+  IF (began < ended AND ended <= now() AND began >= now() - interval '14 days'
+      AND ended - began <= interval '24 hours') IS NOT TRUE THEN
+    RAISE EXCEPTION 'downtime is of the last 14 days, is over, and has 24 hours at most: note a longer one in parts';
+  END IF;
+  IF (length(reason) BETWEEN 3 AND 1000) IS NOT TRUE THEN
+    RAISE EXCEPTION 'say what it was, in 3 to 1,000 characters';
+  END IF;
+  INSERT INTO assay.platform_downtime VALUES (began, ended, reason, 'operator');
+END $$;
+COMMENT ON FUNCTION operator.note_downtime(timestamptz, timestamptz, text) IS 'Notes that the platform was down, so that the UTC days with an hour or more of it are excused. Audited.';
+
+CREATE FUNCTION operator.take_back_downtime(began timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+  DELETE FROM assay.platform_downtime d WHERE d.began_at = began AND d.source = 'operator';
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no operator noted downtime from %', began;
+  END IF;
+END $$;
+COMMENT ON FUNCTION operator.take_back_downtime(timestamptz) IS 'Takes back what operator.note_downtime noted as begun then. A day that has closed as excused stays so. Audited.';
 
 CREATE TABLE assay.not_chosen (
   did text NOT NULL,
@@ -658,6 +685,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON assay.outcome_new, assay.verdict_new, as
   assay.verdict_evidence, assay.audit_evidence, assay.rater_weight, assay.score_due, assay.score_day, assay.day_close,
   assay.model_speed, assay.not_chosen TO assay_reputation;
 GRANT SELECT, INSERT ON assay.tier_change, assay.platform_downtime TO assay_reputation;
-GRANT SELECT, INSERT ON assay.platform_downtime TO assay_operator;
+GRANT SELECT ON assay.platform_downtime TO assay_operator;
+REVOKE ALL ON FUNCTION operator.note_downtime(timestamptz, timestamptz, text), operator.take_back_downtime(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION operator.note_downtime(timestamptz, timestamptz, text), operator.take_back_downtime(timestamptz) TO assay_operator;
 GRANT SELECT ON operator.outcome_minute, operator.tier_change_week, operator.score, operator.feedback_by_issue, operator.rater,
   operator.not_chosen, operator.reputation_lag TO assay_operator;

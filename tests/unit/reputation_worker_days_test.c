@@ -333,6 +333,67 @@ downtime_is_the_union_of_what_is_said(void **state)
 	arena_free(&a);
 }
 
+#define NOTE(began, ended, reason)                                             \
+	"SELECT operator.note_downtime(now() - interval '" began "', now() -"  \
+	" interval '" ended "', " reason ")"
+
+/* Whatever the mistake, no day to come is excused, nor more than two. */
+static void
+operators_note_downtime_and_are_audited(void **state)
+{
+	static const char *const refused[] = {
+	    NOTE("2 hours", "-1 hour", "'not over'"),
+	    NOTE("2 hours", "-100 years", "'mistyped'"),
+	    NOTE("1 hour", "2 hours", "'backwards'"),
+	    NOTE("15 days", "14 days 20 hours", "'too late'"),
+	    NOTE("3 days", "1 day", "'two days'"),
+	    NOTE("2 hours", "1 hour", "''"),
+	    NOTE("2 hours", "1 hour", "NULL"),
+	    "SELECT operator.note_downtime(NULL, now(), 'no begin')",
+	    "SELECT operator.take_back_downtime(now())",
+	    "SELECT operator.take_back_downtime('2026-11-01T10:00Z')",
+	    "INSERT INTO assay.platform_downtime VALUES (now() - interval"
+	    " '2 hours', now(), 'directly', 'operator')",
+	    "DELETE FROM assay.platform_downtime",
+	};
+	struct arena *a = arena_new();
+	char super[200], as_operator[200];
+
+	need_postgres(state, &a);
+	move_to("noted", "fresh", super);
+	snprintf(as_operator, sizeof(as_operator),
+	    "host=%s user=assay_operator dbname=noted", server.folder);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.platform_downtime VALUES ('2026-11-01T10:00Z',"
+	    " '2026-11-01T11:00Z', 'seen', 'assay')"));
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (migrated_run(as_operator, refused[i]))
+			fail_msg("%s", refused[i]);
+	assert_false(migrated_run(own, NOTE("2 hours", "1 hour", "'other'")));
+	assert_true(migrated_run(
+	    as_operator, NOTE("2 hours", "1 hour", "'the router'")));
+	assert_true(migrated_run(as_operator,
+	    "SELECT operator.take_back_downtime(began_at) FROM"
+	    " assay.platform_downtime WHERE reason = 'the router'"));
+	assert_string_equal(
+	    migrated_value(as_operator,
+		"SELECT string_agg(actor || ' ' || action || ' ' ||"
+		" (detail ->> 'reason'), ', ' ORDER BY seq)"
+		" FROM operator.audit WHERE actor = 'assay_operator'",
+		a),
+	    "assay_operator platform_downtime.insert the router");
+	assert_string_equal(
+	    migrated_value(as_operator,
+		"SELECT count(*) || ' ' || max(action) FILTER (WHERE"
+		" action LIKE '%delete') || ' ' || (SELECT string_agg(reason,"
+		" ' ') FROM assay.platform_downtime) FROM operator.audit"
+		" WHERE action LIKE 'platform_downtime.%'",
+		a),
+	    "3 platform_downtime.delete seen");
+	move_back();
+	arena_free(&a);
+}
+
 /* Numbers from 0 to 15 that every database draws alike; twelve providers. */
 static const char twelve[] =
     "CREATE FUNCTION public.draw(of text) RETURNS integer LANGUAGE sql AS $$"
@@ -511,6 +572,7 @@ main(void)
 	    cmocka_unit_test(a_failed_audit_is_seen_by_a_worker_that_was_away),
 	    cmocka_unit_test(three_canaries_fail_the_day_of_the_third),
 	    cmocka_unit_test(downtime_is_the_union_of_what_is_said),
+	    cmocka_unit_test(operators_note_downtime_and_are_audited),
 	    cmocka_unit_test(
 		downtime_noted_late_counts_as_if_it_had_been_known),
 	    cmocka_unit_test(a_day_taken_back_joins_no_run_over_a_failed_audit),
