@@ -44,16 +44,19 @@ read_edited(struct ask *x, const struct pg_rows *rows)
 		    "feedback can be changed for 24 hours");
 	else
 		f.kind = FAULT_NONE;
-	x->fn.done(x->arg, f.kind == FAULT_NONE ? NULL : &f);
+	if (f.kind == FAULT_NONE)
+		x->fn.edited(x->arg, pg_text(rows, 0, 1), NULL);
+	else
+		x->fn.edited(x->arg, NULL, &f);
 }
 
 static void
-fail_unavailable(struct ask *x, const struct fault *f)
+fail_edited(struct ask *x, const struct fault *f)
 {
 	struct fault own;
 
 	fault_set(&own, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE, "%s", f->why);
-	x->fn.done(x->arg, &own);
+	x->fn.edited(x->arg, NULL, &own);
 }
 
 /* Somebody else's feedback came between our look and our writing. */
@@ -62,12 +65,12 @@ fail_given(struct ask *x, const struct fault *f)
 {
 	struct fault own;
 
-	if (f->kind != FAULT_CONFLICT) {
-		fail_unavailable(x, f);
-		return;
-	}
-	fault_set(&own, FAULT_FEEDBACK_EXISTS,
-	    "there is feedback on this request already");
+	if (f->kind == FAULT_CONFLICT)
+		fault_set(&own, FAULT_FEEDBACK_EXISTS,
+		    "there is feedback on this request already");
+	else
+		fault_set(
+		    &own, FAULT_UPSTREAM_DEPENDENCY_UNAVAILABLE, "%s", f->why);
 	x->fn.done(x->arg, &own);
 }
 
@@ -99,13 +102,13 @@ gateway_db_give_feedback(struct pg *pg, const struct feedback *b,
 
 struct pending *
 gateway_db_edit_feedback(struct pg *pg, const struct feedback *b,
-    const struct feedback_row *row, done_answer *fn, void *arg)
+    const struct feedback_row *row, edited_answer *fn, void *arg)
 {
-	struct ask *x = ask_make(read_edited, fail_unavailable, arg);
+	struct ask *x = ask_make(read_edited, fail_edited, arg);
 	const char *params[7] = {
 	    row->id, pg_int(x->arena, uuid_v7_time(row->id)), row->account};
 
-	x->fn.done = fn;
+	x->fn.edited = fn;
 	judgement(b, x->arena, params + 3);
 	return ask_send(x, pg, EDIT_FEEDBACK, params);
 }

@@ -206,7 +206,7 @@ const struct pg_statement gateway_statements[] = {
 	" CASE $5 WHEN 'good' THEN 100 ELSE 0 END)::smallint"
 	" WHERE f.request_id = (SELECT request_id FROM open)"
 	" AND f.request_at = (SELECT request_at FROM open) RETURNING 1)"
-	" SELECT (SELECT count(*) FROM edited) FROM was", 7},
+	" SELECT (SELECT count(*) FROM edited), request_id FROM was", 7},
 
 [COUNT_NOT_CHOSEN] = {"count_not_chosen",
 	"INSERT INTO assay.not_chosen AS n SELECT did, task, canonical,"

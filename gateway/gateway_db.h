@@ -164,9 +164,12 @@ struct feedback_row {
 struct pending *gateway_db_give_feedback(struct pg *pg,
     const struct feedback *b, const struct feedback_row *row, done_answer *fn,
     void *arg);
+/* The request that was judged; or NULL, and why it is not changed. */
+typedef void edited_answer(
+    void *arg, const char *request, const struct fault *f);
 /* Of the row, id and account. FEEDBACK_NOT_FOUND, FEEDBACK_CLOSED, … */
 struct pending *gateway_db_edit_feedback(struct pg *pg,
-    const struct feedback *b, const struct feedback_row *row, done_answer *fn,
+    const struct feedback *b, const struct feedback_row *row, edited_answer *fn,
     void *arg);
 
 /* -------------------------------------------------------------- not chosen */

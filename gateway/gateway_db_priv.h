@@ -55,6 +55,7 @@ struct ask {
 		request_answer *request;
 		kept_answer *kept;
 		done_answer *done;
+		edited_answer *edited;
 		reasons_answer *reasons;
 		policy_answer *policy;
 		collateral_answer *collateral;

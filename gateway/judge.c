@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A buyer judges a request of theirs: the steps JUDGE, FEEDBACK and
- * FEEDBACK_DONE. The answer is composed before it is asked for, because the
- * statement that keeps the feedback keeps the answer with it.
+ * FEEDBACK_DONE. The answer to new feedback is composed before it is asked
+ * for, because the statement that keeps the feedback keeps the answer with it.
  */
 #include <string.h>
 
@@ -42,7 +42,7 @@ judge_read(struct exchange *x)
 }
 
 static void
-on_feedback(void *arg, const struct fault *f)
+on_given(void *arg, const struct fault *f)
 {
 	struct exchange *x = arg;
 
@@ -52,8 +52,34 @@ on_feedback(void *arg, const struct fault *f)
 	exchange_advance(x);
 }
 
-enum step
-judge_ask(struct exchange *x)
+static void
+on_edited(void *arg, const char *request, const struct fault *f)
+{
+	struct exchange *x = arg;
+
+	x->question = NULL;
+	if (f != NULL) {
+		x->fault = *f;
+	} else {
+		x->feedback.request = arena_string(x->arena, request);
+		x->answer = feedback_write(&x->feedback, x->variable, x->arena);
+		x->status = 200;
+	}
+	exchange_advance(x);
+}
+
+static struct pending *
+ask_edit(struct exchange *x)
+{
+	struct feedback_row row = {
+	    .id = x->variable, .account = x->principal.account};
+
+	return gateway_db_edit_feedback(
+	    x->house->feedback_pg, &x->feedback, &row, on_edited, x);
+}
+
+static struct pending *
+ask_give(struct exchange *x)
 {
 	struct feedback_row row = {.account = x->principal.account,
 	    .idempotency_key = x->idempotency_key};
@@ -63,13 +89,17 @@ judge_ask(struct exchange *x)
 	random_bytes(random, sizeof(random));
 	uuid_v7(clock_unix_ms(), random, id);
 	memcpy(row.body_sha256, x->body_sha256, 32);
-	row.id = is_edit(x) ? x->variable : id;
-	x->answer = feedback_write(&x->feedback, row.id, x->arena);
-	row.answer = x->answer;
-	x->status = is_edit(x) ? 200 : 201;
-	x->question =
-	    (is_edit(x) ? gateway_db_edit_feedback : gateway_db_give_feedback)(
-		x->house->feedback_pg, &x->feedback, &row, on_feedback, x);
+	row.id = id;
+	row.answer = x->answer = feedback_write(&x->feedback, id, x->arena);
+	x->status = 201;
+	return gateway_db_give_feedback(
+	    x->house->feedback_pg, &x->feedback, &row, on_given, x);
+}
+
+enum step
+judge_ask(struct exchange *x)
+{
+	x->question = is_edit(x) ? ask_edit(x) : ask_give(x);
 	return WAIT;
 }
 

@@ -77,6 +77,9 @@ describe("feedback", () => {
 			"90", provider.did, "t"]]);
 		const edited = await edit(given.json.id, { verdict: "bad" });
 		assert.equal(edited.status, 200, edited.text);
+		assert.deepEqual(edited.json, { id: given.json.id,
+			object: "feedback", request_id, quality: null,
+			verdict: "bad", issues: [], comment: null });
 		assert.deepEqual(await row(), [["", "bad", "{}", "", "0",
 			provider.did, "t"]]);
 		const twice = await feedback({ request_id, verdict: "good" });
