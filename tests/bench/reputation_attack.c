@@ -45,7 +45,7 @@ static const struct attack attacks[] = {
 { .name = "Sybils, 10 new a day", .quality = 0.60, .fresh_a_day = 10, .speaks_well = true, .until = DAYS, .requests = 1, NOT_SILVER },
 { .name = "the same, with decoys", .quality = 0.60, .fresh_a_day = 10, .speaks_well = true, .until = DAYS, .requests = 1, .decoys = 3, .never_gold = true },
 { .name = "feeding itself", .quality = 0.60, .accounts = 6, .speaks_well = true, .until = DAYS, .requests = 50, NOT_SILVER },
-{ .name = "honest newcomers", .quality = 0.95, .is_newcomers = true, .nine_in_ten = true },
+{ .name = "honest newcomers", .quality = 0.95, .is_newcomers = true, .silver_by = 10 },
 { .name = "swapped but for canaries", .quality = 0.96, .from = STRIKE, .swapped_to = 0.50, .knows_canaries = true },
 { .name = "nothing, no canaries", .quality = 0.60, .no_canaries = true, NOT_SILVER },
 { .name = "canaries: 2 liars among 6", LIARS(2, 4), .liars_true = 0.95, .never_demoted = true },
@@ -56,6 +56,7 @@ static const struct attack attacks[] = {
 { .name = "collusion of 20, 10 a day", COLLUDERS(20), .is_hybrid = true, .traffic = 10 },
 { .name = "nothing, 10 a day", .quality = 0.60, .traffic = 10 },
 { .name = "no canaries, 30 a day", .quality = 0.96, .traffic = 30, .from = STRIKE, .swapped_to = 0.50, .no_canaries = true },
+{ .name = "newcomers, 10 a day", .quality = 0.95, .is_newcomers = true, .traffic = 10, .silver_by = 21 },
 };
 /* clang-format on */
 #define ATTACKS (sizeof(attacks) / sizeof(*attacks))
@@ -66,7 +67,7 @@ struct result {
 	enum standing lowest;
 	double noticed; /* days after it began; < 0: never */
 	int honest_demoted, honest_below;
-	int silver_in_ten;
+	int silver_in_time;
 	const char *missed;
 };
 
@@ -133,8 +134,8 @@ bar_missed(const struct attack *a, const struct result *r)
 	if (a->out_in_a_day &&
 	    (r->best < STANDING_GOLD || r->noticed < 0 || r->noticed > 1))
 		return "not out of gold within 24 hours";
-	if (a->nine_in_ten && r->silver_in_ten * 10 < NEWCOMERS * 9)
-		return "fewer than 9 in 10 newcomers silver by day 10";
+	if (a->silver_by > 0 && r->silver_in_time * 10 < NEWCOMERS * 9)
+		return "fewer than 9 in 10 newcomers silver in time";
 	return NULL;
 }
 
@@ -167,7 +168,7 @@ judge_run(const struct market *m, const struct attack *a, struct result *r)
 	for (int i = 0; a->is_newcomers && i < NEWCOMERS; i++) {
 		int on = m->providers[i].silver_on;
 
-		r->silver_in_ten += on >= 0 && on < JOIN + 10;
+		r->silver_in_time += on >= 0 && on < JOIN + a->silver_by;
 	}
 	for (int i = a->is_newcomers ? NEWCOMERS : 1; i < PROVIDERS; i++) {
 		if (i >= a->sharers - a->liars && i < a->sharers)
@@ -188,7 +189,7 @@ static bool
 has_bar(const struct attack *a)
 {
 	return a->never_silver || a->never_gold || a->never_demoted ||
-	       a->out_in_a_day || a->nine_in_ten;
+	       a->out_in_a_day || a->silver_by > 0;
 }
 
 static void
@@ -205,7 +206,7 @@ print_json(const struct attack *a, const struct result *r, bool is_last)
 		printf("%.2f", r->noticed);
 	printf(",\"honest_demoted\":%d,\"honest_not_gold\":%d,"
 	       "\"newcomers_silver\":%d,\"has_bar\":%s,\"bar_missed\":",
-	    r->honest_demoted, r->honest_below, r->silver_in_ten,
+	    r->honest_demoted, r->honest_below, r->silver_in_time,
 	    has_bar(a) ? "true" : "false");
 	if (r->missed == NULL)
 		printf("null}%s\n", is_last ? "" : ",");
@@ -222,7 +223,7 @@ print_line(const struct attack *a, const struct result *r)
 		snprintf(noticed, sizeof(noticed), "%.2f", r->noticed);
 	if (a->is_newcomers)
 		snprintf(newcomers, sizeof(newcomers), " %d/%d silver",
-		    r->silver_in_ten, NEWCOMERS);
+		    r->silver_in_time, NEWCOMERS);
 	printf("%-27s %4.0f%% %7.2f %-7s %-7s %7s %8d %8d  %s%s\n", a->name,
 	    100 * a->quality, r->score, standing_name(r->best),
 	    standing_name(r->lowest), noticed, r->honest_demoted,

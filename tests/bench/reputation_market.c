@@ -394,11 +394,15 @@ make_accounts(struct market *m, const struct attack *a)
 		m->judges[BUYERS / 4 + i] = true;
 }
 
+static bool
+is_subject(const struct attack *a, int provider)
+{
+	return provider < (a->is_newcomers ? NEWCOMERS : 1);
+}
+
 static void
 make_market(struct market *m, const struct attack *a, uint64_t seed)
 {
-	int subjects = a->is_newcomers ? NEWCOMERS : 1;
-
 	memset(m, 0, sizeof(*m));
 	m->random = seed;
 	m->began = DAYS;
@@ -410,10 +414,11 @@ make_market(struct market *m, const struct attack *a, uint64_t seed)
 	for (int i = 0; i < PROVIDERS; i++) {
 		struct provider *p = &m->providers[i];
 
-		p->quality = i < subjects ? a->quality : .92 + .06 * chance(m);
+		p->quality =
+		    is_subject(a, i) ? a->quality : .92 + .06 * chance(m);
 		if (i > 0 && is_sharer(a, i) && i >= a->sharers - a->liars)
 			p->quality = a->liars_true;
-		p->joined = i < subjects && a->is_newcomers ? JOIN : 0;
+		p->joined = is_subject(a, i) && a->is_newcomers ? JOIN : 0;
 		for (int k = 0; k < TIER_DISAGREEMENTS; k++)
 			p->mismatch_hours[k] = -1;
 		p->demoted_on = p->silver_on = p->last_above = -1;
@@ -440,8 +445,10 @@ one_hour(struct market *m, const struct attack *a, int hour)
 	canary_market_renew(&m->canaries, now);
 	strike(m, a, hour);
 	for (int i = 0; i < PROVIDERS; i++) {
-		int requests = i == 0 && a->traffic > 0 ? a->traffic : REQUESTS;
+		int requests = REQUESTS;
 
+		if (is_subject(a, i) && a->traffic > 0)
+			requests = a->traffic;
 		if (m->day < m->providers[i].joined)
 			continue;
 		for (int k = hour; k < requests; k += TICKS)

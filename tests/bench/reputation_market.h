@@ -39,7 +39,7 @@ enum {
 struct attack {
 	const char *name;
 	double quality;	     /* of the provider attacked or attacking */
-	int traffic;	     /* honest requests it gets a day; 0: REQUESTS */
+	int traffic;	     /* honest requests each gets a day; 0: REQUESTS */
 	int accounts;	     /* that take part */
 	bool is_hybrid;	     /* they are honest buyers but for this */
 	bool speaks_well;    /* of the provider; else ill */
@@ -59,7 +59,8 @@ struct attack {
 	double liars_true; /* their quality to buyers */
 	bool is_newcomers;
 	/* bars */
-	bool never_silver, never_gold, never_demoted, out_in_a_day, nine_in_ten;
+	bool never_silver, never_gold, never_demoted, out_in_a_day;
+	int silver_by; /* by this day of theirs nine in ten newcomers are */
 };
 
 struct provider {
