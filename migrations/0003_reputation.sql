@@ -510,7 +510,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                  'signature_invalid') THEN -1
               ELSE 0 END
 $$;
-COMMENT ON FUNCTION assay.attempt_counts(assay.outcome, text) IS '1: delivered; -1: the provider''s fault; 0: the buyer left, we drained, a refusal, a reset before any byte.';
+COMMENT ON FUNCTION assay.attempt_counts(assay.outcome, text) IS '1: delivered; -1: the provider''s fault; 0: the buyer left or its own shorter limit passed (buyer_timeout), we drained, a refusal, a reset before any byte.';
 
 -- Half of what is asked is known without tokens, and half would be unfair both
 -- ways: whether an answer counts must not hang on how fast it was.
