@@ -210,7 +210,7 @@ describe("canaries", () => {
 		const provider = await assay.servingNodeProvider("one",
 			[[QUIET, file, ["chat"]]]);
 		const closed = await assay.nodeProvider("two");
-		await closed.connect(statementOf([{ canonical: MODEL,
+		await closed.join(statementOf([{ canonical: MODEL,
 			tasks: ["chat"], files: [fileEntry(await realModel(1))],
 			quantization: "F16", context_length: 8192 }]));
 		await until("its events to be listened to", () => closed.events);

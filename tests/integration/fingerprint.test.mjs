@@ -33,7 +33,7 @@ const claim = (canonical, files, more = {}) => ({ canonical, tasks: ["chat"],
 
 async function judged(model, more) {
 	const provider = await assay.nodeProvider("makers");
-	const verdict = await provider.connect(statementOf([model], more));
+	const verdict = await provider.join(statementOf([model], more));
 	assert.equal(verdict.models.length, 1);
 	return { provider, ...verdict.models[0] };
 }

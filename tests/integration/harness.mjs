@@ -228,10 +228,7 @@ export class Assay {
 			([canonical, file, tasks = ["chat", "completion"]]) => ({
 				canonical, tasks, files: [fileEntry(file)],
 				quantization: "F16", context_length: 8192 })), more);
-		// Like a daemon, it dials again where the gateway has not yet read
-		// that the device was enrolled.
-		const verdict = await until("a tunnel", () =>
-			provider.connect(statement));
+		const verdict = await provider.join(statement);
 		for (const model of verdict.models) {
 			if (model.status !== "accepted")
 				throw new Error(`refused: ${JSON.stringify(verdict)}`);

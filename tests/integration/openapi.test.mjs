@@ -18,7 +18,7 @@ before(async () => {
 	await assay.workspace("home");
 	const file = await assay.pretend(MODEL);
 	provider = await assay.nodeProvider("home");
-	await provider.connect(statementOf([{ canonical: MODEL,
+	await provider.join(statementOf([{ canonical: MODEL,
 		tasks: ["chat", "completion"], files: [fileEntry(file)],
 		quantization: "F16", context_length: 8192 }],
 	{ direct: { endpoints: ["https://127.0.0.1:9"],

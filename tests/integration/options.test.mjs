@@ -19,7 +19,7 @@ before(async () => {
 	first = await assay.servingNodeProvider("makers", one);
 	second = await assay.servingNodeProvider("makers", one);
 	quantized = await assay.nodeProvider("makers");
-	const verdict = await quantized.connect(statementOf([{ canonical: MODEL,
+	const verdict = await quantized.join(statementOf([{ canonical: MODEL,
 		tasks: ["chat"], files: [fileEntry(q4)],
 		quantization: "Q4_K_M" }]));
 	assert.equal(verdict.models[0].status, "accepted");

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import http2 from "node:http2";
 import tls from "node:tls";
-import { Mailbox } from "./wait.mjs";
+import { Mailbox, until } from "./wait.mjs";
 
 const WELL_KNOWN = "/.well-known/assay/";
 
@@ -109,6 +109,12 @@ export class NodeProvider {
 			}),
 		]);
 		return this.verdict;
+	}
+
+	// The first tunnel: like a daemon, it dials again where the gateway has
+	// not yet read that the device was enrolled.
+	join(statement) {
+		return until("a tunnel", () => this.connect(statement));
 	}
 
 	async #serve(stream, headers) {

@@ -26,7 +26,7 @@ export async function prover(assay, workspace, model, file, make) {
 			stream.end(JSON.stringify(said));
 		});
 	};
-	node.dial = () => until("a tunnel", () => node.connect(listener));
+	node.dial = () => node.join(listener);
 	await node.dial();
 	return node;
 }
