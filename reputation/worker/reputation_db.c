@@ -9,6 +9,11 @@
 /* What the statements have in common: */
 /* clang-format off */
 #define WEIGHT "w AS MATERIALIZED (SELECT assay.evidence_weight($1::date) AS w)"
+/* What is new until the end of the day: one leads, and others only add. */
+#define TAKEN(from, time) \
+	"WITH taken AS (DELETE FROM assay." from " WHERE ctid = ANY" \
+	" (ARRAY(SELECT ctid FROM assay." from " WHERE " time " < " \
+	MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
 /* By LATERAL and key, never by a join over all that there are. */
 #define NAMES_OF(x) "LATERAL (SELECT " PAIR " FROM assay.pair" \
 	"  WHERE id = " x ".pair LIMIT 1) names"
@@ -64,9 +69,7 @@ const struct pg_statement reputation_statements[] = {
 	" (SELECT min(at) FROM assay.verdict_new),"
 	" (SELECT min(at) FROM assay.audit_new))), $1::date)::text", 1},
 [DB_FOLD] = {"fold",
-	"WITH taken AS (DELETE FROM assay.outcome_new WHERE ctid = ANY"
-	" (ARRAY(SELECT ctid FROM assay.outcome_new"
-	"  WHERE minute < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
+	TAKEN("outcome_new", "minute")
 	" days AS (SELECT pair, bucket, assay.utc_day(minute) AS day,"
 	" sum(delivered) AS delivered, sum(failed) AS failed,"
 	" sum(fast) AS fast, sum(slow) AS slow FROM taken"
@@ -86,16 +89,15 @@ const struct pg_statement reputation_statements[] = {
 	" FROM summed ORDER BY pair)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_VERDICTS] = {"fold_verdicts",
-	"WITH taken AS (DELETE FROM assay.verdict_new WHERE ctid = ANY"
-	" (ARRAY(SELECT ctid FROM assay.verdict_new"
-	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
+	TAKEN("verdict_new", "at")
 	" summed AS (SELECT pair, account_id,"
 	" sum(good * assay.evidence_weight(assay.utc_day(at))) AS good,"
 	" sum(bad * assay.evidence_weight(assay.utc_day(at))) AS bad,"
 	" max(assay.evidence_era(assay.utc_day(at))) AS era"
 	" FROM taken GROUP BY 1, 2),"
 	" added AS (INSERT INTO assay.verdict_evidence AS e"
-	" SELECT pair, account_id, good, bad, (SELECT r.weight FROM assay.rater_weight r, assay.pair p"
+	" SELECT pair, account_id, good, bad,"
+	" (SELECT r.weight FROM assay.rater_weight r, assay.pair p"
 	"  WHERE p.id = s.pair AND r.task = p.task"
 	"  AND r.canonical = p.canonical AND r.account_id = s.account_id), era"
 	" FROM summed s ON CONFLICT (pair, account_id) DO UPDATE"
@@ -105,9 +107,7 @@ const struct pg_statement reputation_statements[] = {
 	" FROM summed ORDER BY pair)"
 	" SELECT count(*) FROM taken", 2},
 [DB_FOLD_AUDITS] = {"fold_audits",
-	"WITH taken AS (DELETE FROM assay.audit_new WHERE ctid = ANY"
-	" (ARRAY(SELECT ctid FROM assay.audit_new"
-	"  WHERE at < " MIDNIGHT("$1::date + 1") " LIMIT $2::bigint)) RETURNING *),"
+	TAKEN("audit_new", "at")
 	" summed AS (SELECT pair,"
 	" sum(assay.evidence_weight(assay.utc_day(at)) * agrees::int) AS good,"
 	" sum(assay.evidence_weight(assay.utc_day(at)) * (NOT agrees)::int)"
