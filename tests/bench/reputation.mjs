@@ -553,7 +553,7 @@ class Bench {
 			recompute_mb: full.mb };
 	}
 
-	judge() {
+	judge(log) {
 		const wrong = [];
 		const bar = (what, value, most) => {
 			if (!(value <= most))
@@ -566,6 +566,9 @@ class Bench {
 			bar(`MB of the worker at ${f.outcomes}`,
 				Math.max(f.mb, f.recompute_mb), BARS.worker_mb);
 		}
+		if (log)
+			bar(`s to recompute from a log of ${log.requests}`,
+				log.recompute_s, BARS.recompute_s);
 		bar("times a tick grew with the history", this.figures.at(-1).tick_s
 			/ this.figures[0].tick_s, BARS.growth);
 		return wrong;
@@ -596,7 +599,7 @@ try {
 	for (const part of bench.o.steps)
 		await bench.step(part);
 	const log = await bench.log();
-	wrong = bench.judge();
+	wrong = bench.judge(log);
 	if (bench.o.json) {
 		console.log(JSON.stringify({ events: EVENTS, bars: BARS,
 			steps: bench.figures, log, missed: wrong }, null, "  "));
