@@ -11,6 +11,12 @@
 
 #define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 #define TIME(value) "to_timestamp(" value " / 1000.0)"
+/* An hour and more around the time that an id tells. Immutable functions alone
+ * make these times, so that the planner leaves the other days out: else each
+ * plan locks all of them, and may be kept for looking no worse than others. */
+#define SINCE(value, ms) TIME("(" value " - " #ms ")")
+#define UNTIL(value) TIME("(" value " + 3600000)")
+#define NEAR(value) "BETWEEN " SINCE(value, 3600000) " AND " UNTIL(value)
 /* Of a score: what its delivery stream weighs; null where it has none. */
 #define DELIVERED                                                              \
 	"((parts #>> '{delivery,good}')::float8"                               \
@@ -134,11 +140,9 @@ const struct pg_statement gateway_statements[] = {
 	" t.started_us, t.first_byte_us, t.total_us"
 	" FROM assay.request r LEFT JOIN assay.request_attempt t"
 	" ON t.request_id = r.id AND t.created_at = r.created_at"
-	" AND t.created_at BETWEEN " TIME("$3::bigint") " - interval '1 hour'"
-	" AND " TIME("$3::bigint") " + interval '1 hour'"
+	" AND t.created_at " NEAR("$3::bigint")
 	" WHERE r.id = $1::uuid AND r.account_id = $2::uuid"
-	" AND r.created_at BETWEEN " TIME("$3::bigint") " - interval '1 hour'"
-	" AND " TIME("$3::bigint") " + interval '1 hour'"
+	" AND r.created_at " NEAR("$3::bigint")
 	" ORDER BY t.ordinal", 3},
 
 [FIND_ANSWER] = {"find_answer",
@@ -164,15 +168,15 @@ const struct pg_statement gateway_statements[] = {
 	" r.created_at > now() - interval '7 days' AS is_open"
 	" FROM assay.request r WHERE r.id = $1::uuid"
 	" AND r.account_id = $3::uuid"
-	" AND r.created_at BETWEEN " TIME("$2::bigint") " - interval '1 hour'"
-	" AND " TIME("$2::bigint") " + interval '1 hour'),"
+	" AND r.created_at " NEAR("$2::bigint") "),"
 	" open AS (SELECT r.*, r.workspace_id <> d.workspace_id AND NOT EXISTS"
 	"  (SELECT FROM assay.membership m WHERE m.account_id = r.account_id"
 	"  AND m.workspace_id = d.workspace_id) AS counts"
 	" FROM r JOIN assay.device d ON d.did = r.did"
 	" WHERE is_served AND is_open AND (SELECT f.id"
 	"  FROM assay.feedback f WHERE f.request_id = r.id"
-	"  AND f.request_at = r.created_at) IS NULL),"
+	"  AND f.request_at = r.created_at"
+	"  AND f.request_at " NEAR("$2::bigint") ") IS NULL),"
 	" old AS (DELETE FROM assay.idempotency WHERE account_id = $3::uuid"
 	" AND endpoint = 'feedback' AND key = $9"
 	" AND created_at <= now() - interval '24 hours' RETURNING 1),"
@@ -191,13 +195,14 @@ const struct pg_statement gateway_statements[] = {
 	" RETURNING id)"
 	" SELECT is_served, is_open, (SELECT count(*) FROM given),"
 	" (SELECT f.id FROM assay.feedback f WHERE f.request_id = r.id"
-	"  AND f.request_at = r.created_at) FROM r", 11},
+	"  AND f.request_at = r.created_at"
+	"  AND f.request_at " NEAR("$2::bigint") ") FROM r", 11},
 /* A feedback's id is younger than its request by seven days at most. */
 [EDIT_FEEDBACK] = {"edit_feedback",
 	"WITH was AS (SELECT * FROM assay.feedback WHERE id = $1::uuid"
 	" AND account_id = $3::uuid"
-	" AND request_at BETWEEN " TIME("$2::bigint") " - interval '8 days'"
-	" AND " TIME("$2::bigint") " + interval '1 hour' LIMIT 1),"
+	" AND request_at BETWEEN " SINCE("$2::bigint", 691200000)
+	" AND " UNTIL("$2::bigint") " LIMIT 1),"
 	" open AS (SELECT * FROM was"
 	"  WHERE created_at > now() - interval '24 hours'),"
 	" edited AS (UPDATE assay.feedback f SET edited_at = now(),"
@@ -205,7 +210,9 @@ const struct pg_statement gateway_statements[] = {
 	" issues = $6::text[], comment = $7, value = coalesce($4::smallint,"
 	" CASE $5 WHEN 'good' THEN 100 ELSE 0 END)::smallint"
 	" WHERE f.request_id = (SELECT request_id FROM open)"
-	" AND f.request_at = (SELECT request_at FROM open) RETURNING 1)"
+	" AND f.request_at = (SELECT request_at FROM open)"
+	" AND f.request_at BETWEEN " SINCE("$2::bigint", 691200000)
+	" AND " UNTIL("$2::bigint") " RETURNING 1)"
 	" SELECT (SELECT count(*) FROM edited), request_id FROM was", 7},
 
 [COUNT_NOT_CHOSEN] = {"count_not_chosen",

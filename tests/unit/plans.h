@@ -18,19 +18,21 @@ struct plan {
 	const char *statement;
 };
 
-/* arguments: as EXECUTE takes them, "(1, 'x')", or "" for a query. */
+/* arguments: as EXECUTE takes them, "(1, 'x')", or "" for a query. is_generic:
+ * by the plan that a prepared statement may be given after five times, made
+ * without knowing any arguments. */
 static inline void
-plan_read(struct plan *p, const char *conninfo, const struct pg_statement *s,
-    const char *arguments)
+plan_read_as(struct plan *p, const char *conninfo, const struct pg_statement *s,
+    const char *arguments, bool is_generic)
 {
 	char sql[16384];
 	struct pg_session *db = NULL;
 	struct pg_rows *rows = NULL;
 	struct fault f = {0};
 	int len = snprintf(sql, sizeof(sql),
-	    "SET plan_cache_mode = force_custom_plan; PREPARE one AS %s; BEGIN;"
+	    "SET plan_cache_mode = force_%s_plan; PREPARE one AS %s; BEGIN;"
 	    "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE one%s",
-	    s->sql, arguments);
+	    is_generic ? "generic" : "custom", s->sql, arguments);
 
 	p->statement = s->name;
 	p->root = NULL;
@@ -42,6 +44,48 @@ plan_read(struct plan *p, const char *conninfo, const struct pg_statement *s,
 		fail_msg("%s: %s", s->name, f.why);
 	pg_rows_free(&rows);
 	pg_session_free(&db); /* and so it is rolled back */
+}
+
+static inline void
+plan_read(struct plan *p, const char *conninfo, const struct pg_statement *s,
+    const char *arguments)
+{
+	plan_read_as(p, conninfo, s, arguments, false);
+}
+
+/* How many partitions a statement holds when it has been run that often as one
+ * that was prepared: any of them may be the one that upkeep wants. */
+static inline int64_t
+plan_locks(const char *conninfo, const struct pg_statement *s,
+    const char *arguments, int times)
+{
+	struct arena *a = arena_new();
+	struct pg_session *db = NULL;
+	struct pg_rows *rows = NULL;
+	struct fault f = {0};
+	int64_t count;
+	bool ok;
+
+	ok = pg_session_open(conninfo, "test", &db, &f) &&
+	     pg_session_run(db, arena_printf(a, "PREPARE one AS %s", s->sql), 0,
+		 NULL, NULL, &f);
+	for (int i = 0; i < times && ok; i++)
+		ok = pg_session_run(db, "ROLLBACK; BEGIN", 0, NULL, NULL, &f) &&
+		     pg_session_run(db,
+			 arena_printf(a, "EXECUTE one%s", arguments), 0, NULL,
+			 NULL, &f);
+	if (!ok ||
+	    !pg_session_run(db,
+		"SELECT count(*) FROM pg_locks JOIN pg_class c ON c.oid ="
+		" relation WHERE pid = pg_backend_pid() AND c.relispartition"
+		" AND c.relkind = 'r'",
+		0, NULL, &rows, &f))
+		fail_msg("%s: %s", s->name, f.why);
+	count = pg_i64(rows, 0, 0);
+	pg_rows_free(&rows);
+	pg_session_free(&db);
+	arena_free(&a);
+	return count;
 }
 
 static inline void
