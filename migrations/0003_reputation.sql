@@ -593,13 +593,15 @@ CREATE TRIGGER count_verdict AFTER INSERT OR UPDATE ON assay.feedback
 
 CREATE FUNCTION assay.count_audit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+-- Reckoned beforehand, or the planner could leave no day out.
+DECLARE since CONSTANT timestamptz := NEW.at - interval '24 hours';
 BEGIN
   INSERT INTO assay.audit_new VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical), NEW.at, NEW.agrees);
   -- Only what takes a tier is looked at before the day closes.
   IF NOT NEW.agrees AND (NEW.kind = 'fingerprint' OR (
        SELECT count(*) FROM assay.audit_result r
         WHERE r.did = NEW.did AND r.task = NEW.task AND r.canonical = NEW.canonical AND r.kind = 'canary'
-          AND NOT r.agrees AND r.at > NEW.at - interval '24 hours') > 2) THEN
+          AND NOT r.agrees AND r.at > since) > 2) THEN
     INSERT INTO assay.score_due VALUES (assay.pair_of(NEW.did, NEW.task, NEW.canonical));
   END IF;
   RETURN NULL;

@@ -239,6 +239,21 @@ a_batch_reads_its_own_day(void **state)
 	arena_free(&a);
 }
 
+/* Those of the two days before, and those made ahead. */
+static void
+a_canary_that_disagrees_locks_its_days(void **state)
+{
+	static const struct pg_statement disagrees = {"disagrees",
+	    "INSERT INTO assay.audit_result VALUES ('did:assay:z1', 'chat',"
+	    " 'test:m', now(), 'canary', false, '')",
+	    0};
+
+	(void)state;
+	if (!is_here)
+		skip();
+	assert_in_range(plan_locks(server.conninfo, &disagrees, "", 10), 1, 11);
+}
+
 static void
 operators_views_read_their_days(void **state)
 {
@@ -293,6 +308,7 @@ main(void)
 	    cmocka_unit_test(a_recompute_reads_each_day_once),
 	    cmocka_unit_test(a_day_taken_back_reads_each_day_of_two_weeks_once),
 	    cmocka_unit_test(a_batch_reads_its_own_day),
+	    cmocka_unit_test(a_canary_that_disagrees_locks_its_days),
 	    cmocka_unit_test(operators_views_read_their_days),
 	};
 
