@@ -18,6 +18,7 @@
 
 #define CONNECT_MS 5000
 #define PREPARE_AGAIN_MS 5000
+#define NO_QUESTION "postgres takes no question"
 
 struct question {
 	struct pending pending; /* first: see loop.h */
@@ -25,11 +26,12 @@ struct question {
 	struct pg *pg;
 	size_t statement;
 	bool prepares;	  /* ours: PREPARE, not execute */
-	int64_t asked_at; /* clock_mono_ms */
-	int64_t turn_at;  /* the same, or when those before it were over */
+	int64_t asked_at; /* clock_mono_ms, or when it was sent */
 	PGresult *result;
 	pg_answer *fn; /* NULL: cancelled, or ours */
 	void *arg;
+	struct arena *kept;    /* not sent yet: has its parameters */
+	const char **params;   /* there */
 	struct pending *early; /* refused before it was sent */
 	struct fault fault;    /* for early */
 };
@@ -53,6 +55,7 @@ struct pg {
 	struct pg_settings set;
 	struct log log;
 	struct line *lines;
+	struct questions held; /* until a connection has nothing to do */
 	struct questions early;
 	struct timer *sweep;
 	unsigned waiting;
@@ -132,18 +135,42 @@ line_pop(struct line *ln)
 	TAILQ_REMOVE(&ln->sent, q, entry);
 	ln->waiting--;
 	ln->pg->waiting--;
-	if (ln->pg->set.statement_ms > 0 && !TAILQ_EMPTY(&ln->sent))
-		TAILQ_FIRST(&ln->sent)->turn_at = clock_mono_ms();
 	return q;
 }
 
 static void
 line_push(struct line *ln, struct question *q)
 {
-	q->asked_at = q->turn_at = clock_mono_ms();
+	q->asked_at = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&ln->sent, q, entry);
 	ln->waiting++;
 	ln->pg->waiting++;
+}
+
+/* In the place of being sent. */
+static struct pending *
+hold(struct question *q, const char *const *params)
+{
+	int count = q->pg->set.statements[q->statement].params;
+
+	q->kept = arena_new();
+	q->params =
+	    arena_alloc(q->kept, ((size_t)count + 1) * sizeof *q->params);
+	for (int i = 0; i < count; i++)
+		q->params[i] = arena_string(q->kept, params[i]);
+	q->asked_at = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&q->pg->held, q, entry);
+	q->pg->waiting++;
+	return &q->pending;
+}
+
+/* Off the list of those that wait here; its parameters go. */
+static void
+let_go(struct question *q)
+{
+	TAILQ_REMOVE(&q->pg->held, q, entry);
+	q->pg->waiting--;
+	arena_free(&q->kept);
 }
 
 /* All that was asked of a lost session. What a callback asks meanwhile goes
@@ -266,6 +293,8 @@ keep_result(struct question *q, PGresult *r)
 	q->result = r;
 }
 
+static void send_held(struct line *ln);
+
 /* The question's Sync came back. False: the pool is gone. */
 static bool
 question_done(struct line *ln)
@@ -308,6 +337,7 @@ line_read(struct line *ln, PGconn *c)
 			return false;
 		if (pg_wire_conn(ln->wire) != c)
 			return true;
+		send_held(ln);
 	}
 	return true;
 }
@@ -333,6 +363,23 @@ static const struct pg_wire_events line_events = {
     .on_lost = on_lost,
 };
 
+static void
+fail_held(struct pg *p, int64_t now)
+{
+	struct question *q;
+
+	while (!p->dying && (q = TAILQ_FIRST(&p->held)) != NULL &&
+	       now - q->asked_at >= p->set.statement_ms) {
+		struct fault f;
+
+		fault_set(&f, FAULT_TIMEOUT, "%s: not sent in %lld ms",
+		    p->set.statements[q->statement].name,
+		    (long long)(now - q->asked_at));
+		let_go(q);
+		answer(q, NULL, &f);
+	}
+}
+
 /* The oldest question of each line bounds all behind it. */
 static void
 on_sweep(void *arg)
@@ -341,16 +388,17 @@ on_sweep(void *arg)
 	int64_t now = clock_mono_ms();
 
 	enter(p);
+	fail_held(p, now);
 	for (unsigned i = 0; i < p->set.connections && !p->dying; i++) {
 		struct line *ln = &p->lines[i];
 		struct question *q = TAILQ_FIRST(&ln->sent);
 		struct fault f, rest;
 
-		if (q == NULL || now - q->turn_at < p->set.answer_ms)
+		if (q == NULL || now - q->asked_at < p->set.answer_ms)
 			continue;
 		fault_set(&f, FAULT_TIMEOUT, "%s: no answer in %lld ms",
 		    p->set.statements[q->statement].name,
-		    (long long)(now - q->turn_at));
+		    (long long)(now - q->asked_at));
 		fault_set(&rest, FAULT_UNAVAILABLE,
 		    "postgres: connection remade after a question got no "
 		    "answer");
@@ -371,6 +419,11 @@ question_cancel(struct pending *self)
 	struct question *q = (struct question *)self;
 
 	q->fn = NULL;
+	if (q->kept != NULL) {
+		let_go(q);
+		mem_free(q);
+		return;
+	}
 	if (q->early == NULL)
 		return; /* its result must still be read */
 	pending_cancel(&q->early);
@@ -441,22 +494,52 @@ send_limit(struct line *ln)
 }
 
 static bool
-is_stuck(const struct line *ln)
+question_send(struct line *ln, struct question *q, const char *const *params)
 {
-	const struct question *q = TAILQ_FIRST(&ln->sent);
-	int64_t most = ln->pg->set.statement_ms / 8;
+	const struct pg_statement *s = &ln->pg->set.statements[q->statement];
+	PGconn *c = pg_wire_conn(ln->wire);
 
-	return most > 0 && q != NULL && clock_mono_ms() - q->asked_at >= most;
+	if (!ensure_prepared(ln, q->statement) || !send_limit(ln) ||
+	    !PQsendQueryPrepared(
+		c, s->name, s->params, params, NULL, NULL, 0) ||
+	    !PQpipelineSync(c)) {
+		pg_wire_break(ln->wire);
+		return false;
+	}
+	line_push(ln, q);
+	pg_wire_flush(ln->wire);
+	return true;
+}
+
+static bool
+must_wait(const struct line *ln)
+{
+	return ln->pg->set.statement_ms > 0 &&
+	       (ln->waiting > 0 || !TAILQ_EMPTY(&ln->pg->held));
+}
+
+static void
+send_held(struct line *ln)
+{
+	struct question *q = TAILQ_FIRST(&ln->pg->held);
+	struct arena *kept;
+
+	if (q == NULL || !ln->up || ln->waiting > 0)
+		return;
+	kept = q->kept;
+	q->kept = NULL;
+	let_go(q);
+	if (!question_send(ln, q, q->params))
+		refuse(q, NO_QUESTION);
+	arena_free(&kept);
 }
 
 struct pending *
 pg_ask(struct pg *p, size_t statement, const char *const *params, pg_answer *fn,
     void *arg)
 {
-	const struct pg_statement *s = &p->set.statements[statement];
 	struct question *q = mem_new(sizeof *q);
 	struct line *ln = least_busy(p);
-	PGconn *c;
 
 	assert(statement < p->set.statement_count);
 	q->pending.cancel = question_cancel;
@@ -468,18 +551,10 @@ pg_ask(struct pg *p, size_t statement, const char *const *params, pg_answer *fn,
 		return refuse(q, "postgres is not connected");
 	if (p->waiting >= p->set.queue)
 		return refuse(q, "too many questions to postgres are waiting");
-	if (is_stuck(ln))
-		return refuse(q, "postgres is slow");
-	c = pg_wire_conn(ln->wire);
-	if (!ensure_prepared(ln, statement) || !send_limit(ln) ||
-	    !PQsendQueryPrepared(
-		c, s->name, s->params, params, NULL, NULL, 0) ||
-	    !PQpipelineSync(c)) {
-		pg_wire_break(ln->wire);
-		return refuse(q, "postgres takes no question");
-	}
-	line_push(ln, q);
-	pg_wire_flush(ln->wire);
+	if (must_wait(ln))
+		return hold(q, params);
+	if (!question_send(ln, q, params))
+		return refuse(q, NO_QUESTION);
 	return &q->pending;
 }
 
@@ -506,6 +581,7 @@ pg_new(struct loop *l, const struct pg_settings *s, const struct log *log)
 	p->set = *s;
 	settings_default(&p->set);
 	p->log = *log;
+	TAILQ_INIT(&p->held);
 	TAILQ_INIT(&p->early);
 	p->lines = mem_array(p->set.connections, sizeof *p->lines);
 	for (unsigned i = 0; i < p->set.connections; i++) {
@@ -543,6 +619,10 @@ pg_free(struct pg **at)
 			mem_free(q);
 		}
 		pg_wire_free(&p->lines[i].wire);
+	}
+	while ((q = TAILQ_FIRST(&p->held)) != NULL) {
+		let_go(q);
+		mem_free(q);
 	}
 	while ((q = TAILQ_FIRST(&p->early)) != NULL) {
 		TAILQ_REMOVE(&p->early, q, entry);

@@ -28,9 +28,9 @@ struct pg_settings {
 	int64_t answer_ms;    /* a question older than this fails TIMEOUT and
 			       * its connection is remade; default 5 s */
 	/* Not 0: Postgres itself ends a question after so long, less than
-	 * answer_ms, which then counts from a question's turn. What fails
-	 * TIMEOUT so was not done and will not be. While the oldest question
-	 * of a connection has waited an eighth of it, new ones are refused. */
+	 * answer_ms. A connection is then sent one at a time; the others wait
+	 * here, as long at most. What fails TIMEOUT so was not done and will
+	 * not be. */
 	int64_t statement_ms;
 };
 
