@@ -350,9 +350,10 @@ create temp table fresh as select gen_random_uuid() as id,
 begin;
 insert into assay.request (id, created_at, account_id, workspace_id, endpoint,
     task, canonical, did, pool, tier, quantization, outcome, status,
-    completion_tokens, gateway_instance)
+    completion_tokens, streamed, gateway_instance)
   select id, at, account, md5('w1')::uuid, '/v1/chat/completions', task,
-    canonical, did, 'marketplace', 'bronze', 'F16', 'served', 200, 100, 'bench'
+    canonical, did, 'marketplace', 'bronze', 'F16', 'served', 200, 100, true,
+    'bench'
   from fresh;
 insert into assay.request_attempt (request_id, created_at, ordinal, did, pool,
     tier, outcome, fault_code, first_byte_us, total_us)
