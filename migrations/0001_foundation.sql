@@ -566,22 +566,27 @@ END $$;
 COMMENT ON FUNCTION assay.partition_drop(text, date) IS 'Drops one table''s partition of a day that is older than its keep_days. Fails when a lock is not had within a tenth of a second.';
 
 CREATE FUNCTION assay.partition_due(today date, ahead integer) RETURNS TABLE (name text, day date, is_old boolean)
-LANGUAGE sql STABLE AS $$
-  WITH there AS (
-    SELECT p.name, to_date(right(k.relname, 8), 'YYYYMMDD') AS day
-      FROM assay.partitioned p
-      JOIN pg_inherits i ON i.inhparent = to_regclass('assay.' || quote_ident(p.name))
-      JOIN pg_class k ON k.oid = i.inhrelid
-     WHERE k.relname ~ ('^' || p.name || '_[0-9]{8}$')),
-  kept AS (
-    SELECT p.name, (now() AT TIME ZONE 'UTC')::date - p.keep_days AS since FROM assay.partitioned p)
-  SELECT k.name, today + d, false FROM kept k, generate_series(0, ahead) d
-   WHERE today + d >= k.since
-     AND NOT EXISTS (SELECT FROM there t WHERE t.name = k.name AND t.day = today + d)
-  UNION ALL
-  SELECT t.name, t.day, true FROM there t JOIN kept k USING (name) WHERE t.day < k.since
-  ORDER BY 1, 3, 2
-$$;
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE p record; since date;
+BEGIN
+  FOR p IN SELECT * FROM assay.partitioned t ORDER BY t.name LOOP
+    since := (now() AT TIME ZONE 'UTC')::date - p.keep_days;
+    -- What is in the default partition is moved to its day's, be it only to go.
+    RETURN QUERY EXECUTE format($q$
+      WITH there AS (
+        SELECT to_date(right(k.relname, 8), 'YYYYMMDD') AS day
+          FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
+         WHERE i.inhparent = 'assay.%1$I'::regclass AND k.relname ~ '^%1$s_[0-9]{8}$'),
+      wanted AS (
+        SELECT $1 + d AS day FROM generate_series(0, $2) d WHERE $1 + d >= $3
+        UNION SELECT (%2$I AT TIME ZONE 'UTC')::date FROM assay.%3$I WHERE %2$I < ($1 + $2)::timestamp AT TIME ZONE 'UTC')
+      SELECT $4, w.day, false FROM wanted w WHERE w.day NOT IN (SELECT t.day FROM there t)
+      UNION ALL
+      SELECT $4, t.day, true FROM there t WHERE t.day < $3
+      ORDER BY 3, 2$q$, p.name, p.column_name, p.name || '_default')
+      USING today, ahead, since, p.name;
+  END LOOP;
+END $$;
 COMMENT ON FUNCTION assay.partition_due(date, integer) IS 'Which partitions are to be made, from a day to so many days ahead of it, and which are to be dropped (by the time it is now).';
 
 CREATE FUNCTION assay.partition_ensure(day date) RETURNS bigint

@@ -418,29 +418,29 @@ mend_partitions(struct ticker *t, const struct pg_rows *due)
 	return left;
 }
 
-static bool
-keep_partitions(struct ticker *t, int64_t today, struct fault *f)
+/* Whatever fails here is tried again. */
+static void
+keep_partitions(struct ticker *t, int64_t today)
 {
 	struct arena *a;
 	struct pg_rows *due;
 	const char *params[2];
-	bool ok;
+	struct fault f = {0};
 
 	if (t->partitions_day == today &&
 	    (t->counts.partitions_waiting == 0 ||
 		clock_mono_ms() < t->partitions_at_ms))
-		return true;
+		return;
 	a = arena_new();
 	params[0] = scorer_day(today, a);
 	params[1] = pg_int(a, t->settings->partitions_ahead);
-	ok = run(t, DB_PARTITIONS, params, &due, f);
-	if (ok) {
+	t->counts.partitions_waiting = 1;
+	if (run(t, DB_PARTITIONS, params, &due, &f)) {
 		t->counts.partitions_waiting = mend_partitions(t, due);
-		t->partitions_at_ms = clock_mono_ms() + PARTITIONS_AGAIN_MS;
 		pg_rows_free(&due);
 	}
+	t->partitions_at_ms = clock_mono_ms() + PARTITIONS_AGAIN_MS;
 	arena_free(&a);
-	return ok;
 }
 
 /* What each day wants once. */
@@ -449,8 +449,7 @@ keep_house(struct ticker *t, int64_t now_ms, struct fault *f)
 {
 	int64_t today = tier_day(now_ms);
 
-	if (!keep_partitions(t, today, f))
-		return false;
+	keep_partitions(t, today);
 	if (t->partitions_day == today)
 		return true;
 	if (!act(t, DB_FORGET, NULL, f))

@@ -389,6 +389,17 @@ upkeep_gives_way_to_a_reader_and_comes_back(void **state)
 	assert_true(ticker_run(t, now, &f));
 	assert_int_equal(ticker_counts(t)->partitions_waiting, 0);
 	assert_string_equal(migrated_value(super, where, a), "t");
+	/* Nor does a lock on all of a table end a tick. */
+	assert_true(pg_session_open(super, "holder", &holder, &f));
+	assert_true(pg_session_run(holder,
+	    "BEGIN; LOCK TABLE assay.feedback IN ACCESS EXCLUSIVE MODE", 0,
+	    NULL, NULL, &f));
+	ticker_free(&t);
+	t = ticker_new(&settings, &log);
+	run_led(t, now);
+	assert_true(ticker_counts(t)->partitions_waiting > 0);
+	assert_int_equal(ticker_counts(t)->failures, 0);
+	leave_open_no_more(&holder);
 	/* What is kept is not dropped, and what is old is not made. */
 	assert_false(migrated_run(own,
 	    "SELECT assay.partition_drop('request', assay.utc_day(now()))"));
@@ -401,6 +412,38 @@ upkeep_gives_way_to_a_reader_and_comes_back(void **state)
 		a),
 	    "audit_result feedback score_day");
 	ticker_free(&t);
+	move_back();
+	arena_free(&a);
+}
+
+/* As where nobody kept partitions for long: each row gets to its day's table,
+ * and what is too old goes with its own a day later. */
+static void
+upkeep_empties_the_default_partitions(void **state)
+{
+	static const char left[] =
+	    "SELECT string_agg(CASE WHEN tableoid = 'assay.request_default'"
+	    "::regclass THEN 'default' WHEN tableoid::regclass::text ="
+	    " 'assay.request_' || to_char(created_at AT TIME ZONE 'UTC',"
+	    " 'YYYYMMDD') THEN 'own' END, ' ' ORDER BY created_at)"
+	    " FROM assay.request";
+	struct arena *a = arena_new();
+	char super[200];
+
+	need_postgres(state, &a);
+	move_to("late", "fresh", super);
+	assert_true(migrated_run(super,
+	    "INSERT INTO assay.request (id, created_at, endpoint, outcome,"
+	    " status, gateway_instance) SELECT gen_random_uuid(), now() +"
+	    " d * interval '1 day', 'x', 'refused', 400, 'g'"
+	    " FROM unnest(ARRAY[-100, -30, 0, 40]) d"));
+	assert_string_equal(
+	    migrated_value(super, left, a), "default default own default");
+	tick(clock_unix_ms(), 100);
+	assert_string_equal(
+	    migrated_value(super, left, a), "own own own default");
+	tick(clock_unix_ms(), 100);
+	assert_string_equal(migrated_value(super, left, a), "own own default");
 	move_back();
 	arena_free(&a);
 }
@@ -418,6 +461,7 @@ main(void)
 	    cmocka_unit_test(a_wrong_clock_neither_leads_nor_drops),
 	    cmocka_unit_test(a_day_waits_for_what_comes_once_postgres_is_back),
 	    cmocka_unit_test(upkeep_gives_way_to_a_reader_and_comes_back),
+	    cmocka_unit_test(upkeep_empties_the_default_partitions),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
