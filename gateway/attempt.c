@@ -159,6 +159,16 @@ left_ms(const struct exchange *x)
 	       (clock_mono_us() - x->began_us) / 1000;
 }
 
+/* The operator's, which is what a provider is held to. */
+static int64_t
+fair_first_byte_ms(const struct exchange *x)
+{
+	const struct settings *s = x->house->settings;
+
+	return x->query.stream ? s->timeout_first_byte
+			       : s->timeout_first_byte_whole;
+}
+
 /* What a task's answer must be, whole and as a stream. The rest comes in too
  * many shapes: text or JSON, streams with ends of their own. */
 static const struct {
@@ -192,7 +202,7 @@ attempt_ask(struct exchange *x)
 	    .form = form_of(&x->query),
 	    .first_byte_ms = x->query.timeouts.first_byte_ms,
 	    .stall_ms = x->query.timeouts.stall_ms,
-	    .fair_first_byte_ms = x->house->settings->timeout_first_byte,
+	    .fair_first_byte_ms = fair_first_byte_ms(x),
 	    .fair_stall_ms = x->house->settings->timeout_stall,
 	    .total_ms = left_ms(x),
 	    .keepalive_ms = x->house->settings->timeout_keepalive,

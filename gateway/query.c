@@ -304,6 +304,8 @@ options_default(const struct query_bounds *bounds, const struct principal *p,
 	out->is_workspace_only = principal_is_workspace_only(p);
 	out->allow_fallbacks = true;
 	out->timeouts = bounds->otherwise;
+	if (!out->stream)
+		out->timeouts.first_byte_ms = bounds->whole_ms;
 }
 
 bool
@@ -582,6 +584,7 @@ query_make(const struct query_ask *ask, struct arena *a, struct query *out,
 	}
 	if (!x->has_model)
 		return missing(out, "model", f);
+	out->stream = x->stream;
 	if (!query_read_options(
 		x->options, ask->bounds, ask->principal, a, out, f))
 		return false;
@@ -589,7 +592,6 @@ query_make(const struct query_ask *ask, struct arena *a, struct query *out,
 		return false;
 	out->verified |= ask->is_private;
 	out->model_asked = x->model;
-	out->stream = x->stream;
 	if (out->stream && !principal_may_stream(ask->principal)) {
 		(void)fault_set(f, FAULT_INSUFFICIENT_SCOPES,
 		    "this credential lacks lattice:compute:streaming");

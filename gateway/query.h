@@ -31,6 +31,7 @@ struct query_bounds {
 	struct query_timeouts least;
 	struct query_timeouts most;
 	struct query_timeouts otherwise;
+	int64_t whole_ms; /* for otherwise.first_byte_ms, not streamed */
 };
 
 struct dids {

@@ -123,6 +123,9 @@ SETTING_DURATION("timeouts.first_byte", S, timeout_first_byte, "60s",
     " sooner is held against nobody."),
 SETTING_DURATION("timeouts.first_byte_most", S, timeout_first_byte_most, "10m",
     "The most that a buyer may ask for."),
+SETTING_DURATION("timeouts.first_byte_whole", S, timeout_first_byte_whole, "5m",
+    "timeouts.first_byte of an answer that is not streamed: it has its first"
+    " byte when all of it is made."),
 SETTING_DURATION("timeouts.head", S, timeout_head, "10s",
     "From a connection's or request's first byte to the end of its head."),
 SETTING_DURATION("timeouts.hello", S, timeout_hello, "30s",
@@ -202,6 +205,7 @@ settings_bounds(const struct settings *s)
 		s->timeout_total_most},
 	    .otherwise = {s->timeout_first_byte, s->timeout_stall,
 		s->timeout_total},
+	    .whole_ms = s->timeout_first_byte_whole,
 	};
 
 	return b;

@@ -62,6 +62,7 @@ struct settings {
 	int64_t timeout_drain;
 	int64_t timeout_first_byte;
 	int64_t timeout_first_byte_most;
+	int64_t timeout_first_byte_whole;
 	int64_t timeout_head;
 	int64_t timeout_hello;
 	int64_t timeout_idle;

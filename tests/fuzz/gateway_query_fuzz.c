@@ -18,6 +18,7 @@ static const struct query_bounds bounds = {
     .least = {1, 1, 1},
     .most = {1000, 1000, 1000},
     .otherwise = {10, 10, 10},
+    .whole_ms = 20,
 };
 
 static const struct catalog *

@@ -188,6 +188,7 @@ describe("the provider's fault", () => {
 // Silence is judged by the operator's limits: short ones, for these.
 describe("the provider's silence", () => {
 	before(() => restart({ "timeouts.first_byte": "1s",
+		"timeouts.first_byte_whole": "2s",
 		"timeouts.stall": "300ms" }));
 	after(() => restart());
 
@@ -215,6 +216,22 @@ describe("the provider's silence", () => {
 			assert.deepEqual(await recorded(
 				answer.headers["x-request-id"], model, { failed: 1 }),
 			["failed", "first_byte_timeout"]);
+		});
+	}
+
+	for (const [first_byte_ms, code, counts] of [
+		[1500, "buyer_timeout", { neither: 1 }],
+		[undefined, "first_byte_timeout", { failed: 1 }]]) {
+		test(`an answer in one piece is made: ${code}`, async () => {
+			const { model, runtime } = await serving();
+			const asked = ask(model, { stream: false, options: {
+				timeouts: { first_byte_ms } } });
+			await runtime.next();
+			const answer = await asked;
+			await read(answer);
+			assert.deepEqual(await recorded(
+				answer.headers["x-request-id"], model, counts),
+			["failed", code]);
 		});
 	}
 });

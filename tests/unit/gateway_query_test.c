@@ -24,6 +24,7 @@ static const struct query_bounds bounds = {
     .least = {100, 100, 1000},
     .most = {60000, 60000, 600000},
     .otherwise = {30000, 20000, 300000},
+    .whole_ms = 50000,
 };
 
 struct bench {
@@ -251,7 +252,7 @@ test_defaults(void **state)
 	assert_false(b.q.verified || b.q.has_only || b.q.explain ||
 		     b.q.stream || b.q.is_workspace_only || b.q.is_direct);
 	assert_true(b.q.allow_fallbacks);
-	assert_true(b.q.timeouts.first_byte_ms == 30000);
+	assert_true(b.q.timeouts.first_byte_ms == 50000);
 	assert_true(b.q.timeouts.stall_ms == 20000);
 	assert_true(b.q.timeouts.total_ms == 300000);
 	assert_int_equal(b.q.quantizations.count, 0);
@@ -288,6 +289,8 @@ test_every_option(void **state)
 	assert_true(b.q.timeouts.first_byte_ms == 100);
 	assert_true(b.q.timeouts.stall_ms == 20000);
 	assert_true(b.q.timeouts.total_ms == 600000);
+	assert_true(make_chat(&b, "{" M ",\"stream\":true}"));
+	assert_true(b.q.timeouts.first_byte_ms == 30000);
 	assert_true(make_chat(&b, O("{\"only\":[]}")));
 	assert_true(b.q.has_only && b.q.only.count == 0);
 	bench_close(&b);

@@ -226,6 +226,7 @@ begin_with(struct scene *s, const char *conninfo)
 	    .timeout_keepalive = 15000,
 	    .timeout_first_byte = 2000,
 	    .timeout_first_byte_most = 9000,
+	    .timeout_first_byte_whole = 2000,
 	    .timeout_stall = 2000,
 	    .timeout_stall_most = 9000,
 	    .timeout_total = 5000,
