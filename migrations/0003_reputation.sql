@@ -135,11 +135,11 @@ COMMENT ON TABLE assay.outcome_minute IS 'Attempts added up as they are written:
 COMMENT ON COLUMN assay.outcome_minute.pair IS 'The provider tried, on which task and model.';
 COMMENT ON COLUMN assay.outcome_minute.bucket IS 'assay.buyer_bucket of the buyer.';
 COMMENT ON COLUMN assay.outcome_minute.minute IS 'Minute in which the requests began: a stream that ends after midnight counts on the day it began.';
-COMMENT ON COLUMN assay.outcome_minute.delivered IS 'Ended with the provider''s own terminal event.';
+COMMENT ON COLUMN assay.outcome_minute.delivered IS 'Ended whole, by the provider itself.';
 COMMENT ON COLUMN assay.outcome_minute.failed IS 'Ended by the provider''s fault.';
 COMMENT ON COLUMN assay.outcome_minute.fast IS 'Streamed, tokens told, delivered within twice the model''s median first byte and at half its median tokens a second or more.';
 COMMENT ON COLUMN assay.outcome_minute.slow IS 'The same, slower.';
-COMMENT ON COLUMN assay.outcome_minute.not_counted IS 'Nobody''s fault that is known: the buyer left, the gateway drained, a refusal, a reset before any byte.';
+COMMENT ON COLUMN assay.outcome_minute.not_counted IS 'Nobody''s fault that is known: the buyer left or its own limit passed, the gateway drained, a refusal, a reset before any byte.';
 
 CREATE TABLE assay.outcome_new (LIKE assay.outcome_minute INCLUDING DEFAULTS);
 CREATE INDEX outcome_new_minute ON assay.outcome_new (minute);
