@@ -76,7 +76,7 @@ const struct pg_statement gateway_statements[] = {
 	" UNION ALL SELECT 1, did, task, canonical, tier::text, score::text,"
 	" " DELIVERED "::text, parts::text, (" MS("updated_at") ")::text"
 	" FROM assay.score WHERE (SELECT is_change FROM c)"
-	" AND pair = ANY (ARRAY(SELECT unnest(pairs)"
+	" AND pair = ANY (ARRAY(SELECT DISTINCT unnest(pairs)"
 	"  FROM assay.score_written WHERE version > $1::bigint))"
 	" UNION ALL SELECT 1, did, task, canonical, tier::text, score::text,"
 	" " DELIVERED "::text, parts::text, (" MS("updated_at") ")::text"

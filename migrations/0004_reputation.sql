@@ -306,7 +306,7 @@ COMMENT ON COLUMN assay.score.gold_days IS 'UTC days in a row that closed at gol
 COMMENT ON COLUMN assay.score.closed_day IS 'The newest day that was closed for this pair.';
 -- Rewritten with every tick: the new row goes where the old one is, and no
 -- column that changes then is in an index.
-ALTER TABLE assay.score ADD COLUMN pair integer NOT NULL UNIQUE;
+ALTER TABLE assay.score ADD COLUMN pair integer NOT NULL UNIQUE REFERENCES assay.pair;
 COMMENT ON COLUMN assay.score.pair IS 'The number of the pair; found by its name where an insert does not say it.';
 ALTER TABLE assay.score SET (fillfactor = 60);
 
@@ -329,7 +329,7 @@ CREATE TABLE assay.score_written (
   pairs integer[] NOT NULL
 );
 CREATE INDEX score_written_version ON assay.score_written (version);
-COMMENT ON TABLE assay.score_written IS 'Which scores were written with the last 10,000 versions of area score in change.';
+COMMENT ON TABLE assay.score_written IS 'Which scores were written with the last 1,000 versions of area score in change.';
 COMMENT ON COLUMN assay.score_written.version IS 'The version.';
 COMMENT ON COLUMN assay.score_written.pairs IS 'Whose.';
 ALTER TABLE assay.change ADD COLUMN whole bigint NOT NULL DEFAULT 0;
@@ -340,9 +340,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp A
 DECLARE v bigint;
 BEGIN
   UPDATE assay.change SET version = version + 1,
-         whole = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN version + 1 ELSE greatest(whole, version - 9999) END
+         whole = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN version + 1 ELSE greatest(whole, version - 999) END
    WHERE area = 'score' RETURNING version INTO v;
-  DELETE FROM assay.score_written WHERE version <= v - 10000;
+  DELETE FROM assay.score_written WHERE version <= v - 1000;
   PERFORM set_config('assay.score_version', v::text, true), pg_notify('assay_change', 'score');
   RETURN NULL;
 END $$;

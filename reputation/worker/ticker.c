@@ -12,7 +12,7 @@
 #include "reputation/worker/scorer.h"
 
 enum {
-	CLOCK_OFF_MS = 60000,
+	CLOCK_OFF_MS = 10000,
 	AHEAD_MS = 120000,
 	PARTITIONS_AGAIN_MS = 60000,
 };
@@ -381,7 +381,6 @@ close_days(struct ticker *t, int64_t now_ms, int64_t *day, struct fault *f)
 {
 	int64_t today = tier_day(now_ms), next;
 
-	t->counts.is_behind = false;
 	if (!find_next(t, now_ms, &next, f))
 		return false;
 	if (next < today && is_ripe(t, next, now_ms)) {
@@ -578,6 +577,7 @@ ticker_run(struct ticker *t, int64_t now_ms, struct fault *f)
 	uint64_t pairs = t->counts.pairs;
 	struct scorer_moment m = {.now_ms = now_ms};
 
+	t->counts.is_behind = false;
 	if (!lead(t, now_ms, f))
 		return fail(t);
 	if (!t->counts.leads)
@@ -628,7 +628,7 @@ ticker_recompute(struct ticker *t, int64_t now_ms, struct fault *f)
 		fail(t);
 		return fault_set(f, FAULT_CONFLICT,
 		    t->counts.is_off
-			? "the clock is more than a minute off Postgres's"
+			? "the clock is more than ten seconds off Postgres's"
 			: "another assay-reputation leads; stop it first");
 	}
 	if (!find_next(t, now_ms, &next, f) || !rebuild(t, next, f))
