@@ -29,8 +29,8 @@ struct pg_settings {
 			       * its connection is remade; default 5 s */
 	/* Not 0: Postgres itself ends a question after so long, less than
 	 * answer_ms. A connection is then sent one at a time; the others wait
-	 * here, as long at most. What fails TIMEOUT so was not done and will
-	 * not be. */
+	 * here, and fail when nothing has come to an end for as long. What
+	 * Postgres ended or was not sent is not done and will not be. */
 	int64_t statement_ms;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promise: feedback that was answered 503 is not stored, then or later: whoever
-// asks again is answered as if for the first time. And while nothing can be
-// stored, buyers are served as ever.
+// asks again is answered as if for the first time. A queue is no slowness. And
+// while nothing can be stored, buyers are served as ever.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
@@ -29,14 +29,13 @@ async function served() {
 	return id;
 }
 
-// A transaction that lets nobody write feedback until it is ended.
-async function lock() {
+// A transaction that holds what it has taken until it is ended.
+async function hold(sql) {
 	const child = spawn("psql", ["-X", "-q", "-At", "-h", "127.0.0.1", "-p",
 		`${assay.postgres.port}`, "-U", "postgres", "-d", "assay"],
 	{ stdio: ["pipe", "pipe", "inherit"] });
 	assay.closers.push(() => child.stdin.end());
-	child.stdin.write("begin; lock table assay.feedback in exclusive mode;"
-		+ " select 'locked';\n");
+	child.stdin.write(`begin; ${sql}; select 'held';\n`);
 	await new Promise((got) => child.stdout.once("data", got));
 	return { end: () => new Promise((resolve) => {
 		child.once("close", resolve);
@@ -44,6 +43,8 @@ async function lock() {
 	}) };
 }
 
+// Nobody writes feedback.
+const lock = () => hold("lock table assay.feedback in exclusive mode");
 const give = (request_id, headers) => assay.call("/v1/feedback", { key, headers,
 	json: { request_id, verdict: "good" } });
 const edit = (id) => assay.call(`/v1/feedback/${id}`, { key, method: "PUT",
@@ -92,4 +93,28 @@ test("meanwhile buyers are served, known or not", async () => {
 	await served();
 	(await waiting).forEach(assertAway);
 	await table.end();
+});
+
+// So many requests more of the same buyer, like one that was served.
+async function alike(id, count) {
+	const rows = await assay.postgres.query(`insert into assay.request
+		select (jsonb_populate_record(r, jsonb_build_object('id',
+			overlay(r.id::text placing lpad(to_hex(n), 12, '0')
+			from 25)))).*
+		from assay.request r, generate_series(1, ${count}) n
+		where r.id = '${id}' returning id`);
+	return rows.map(([row]) => row);
+}
+
+test("many at once are all taken, however long the last waits", async () => {
+	const ids = await alike(await served(), 120);
+	await assay.postgres.query(`create function assay.late() returns trigger
+		language plpgsql as 'begin perform pg_sleep(0.03); return new; end';
+		create trigger late before insert on assay.feedback
+		for each row execute function assay.late()`);
+	const began = Date.now();
+	const answers = await Promise.all(ids.map((id) => give(id)));
+	assert.ok(Date.now() - began > 3000);
+	assert.deepEqual(answers.filter(({ status }) => status !== 201), []);
+	await assay.postgres.query("drop function assay.late cascade");
 });

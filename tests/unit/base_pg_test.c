@@ -426,6 +426,26 @@ test_what_was_refused_is_not_done(void **state)
 	loop_free(&s.loop);
 }
 
+/* Many at once wait longer than one may take; Postgres is not slow for that. */
+static void
+test_waiting_for_a_turn_is_not_slowness(void **state)
+{
+	struct seen s = {.loop = loop_new(), .stop_at = 20};
+	struct pg *p = pool(*state, &s,
+	    (struct pg_settings){
+		.connections = 1, .answer_ms = 1000, .statement_ms = 500});
+	const char *tenth = "0.1";
+	int64_t began = clock_mono_ms();
+
+	for (int i = 0; i < 20; i++)
+		pg_ask(p, Q_SLOW, &tenth, on_answer, &s);
+	run(&s);
+	assert_int_equal(s.fault.kind, FAULT_NONE);
+	assert_true(clock_mono_ms() - began >= 2000);
+	pg_free(&p);
+	loop_free(&s.loop);
+}
+
 static void
 test_cancelled_question_is_never_answered(void **state)
 {
@@ -627,6 +647,7 @@ main(void)
 	    cmocka_unit_test(test_silence_is_a_timeout_and_the_line_comes_back),
 	    cmocka_unit_test(test_statement_limit),
 	    cmocka_unit_test(test_what_was_refused_is_not_done),
+	    cmocka_unit_test(test_waiting_for_a_turn_is_not_slowness),
 	    cmocka_unit_test(test_cancelled_question_is_never_answered),
 	    cmocka_unit_test(test_full_queue_refuses_through_the_loop),
 	    cmocka_unit_test(test_server_restart),
