@@ -30,7 +30,9 @@ struct pg_settings {
 	/* Not 0: Postgres itself ends a question after so long, less than
 	 * answer_ms. A connection is then sent one at a time; the others wait
 	 * here, and fail when nothing has come to an end for as long. What
-	 * Postgres ended or was not sent is not done and will not be. */
+	 * Postgres ended or was not sent is not done and will not be. The
+	 * commit has no such end: what fails by answer_ms, or with its
+	 * connection, may be done all the same. */
 	int64_t statement_ms;
 };
 

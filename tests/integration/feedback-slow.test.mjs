@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promise: feedback that was answered 503 is not stored, then or later: whoever
-// asks again is answered as if for the first time. A queue is no slowness. And
-// while nothing can be stored, buyers are served as ever.
+// Promise: feedback that Postgres was too slow to take is answered 503 and not
+// stored, then or later: whoever asks again is answered as if for the first time.
+// Where only the commit was slow it may be stored; whoever asks again with the
+// same idempotency-key then gets its answer. A queue is no slowness. And while
+// nothing can be stored, buyers are served as ever.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
@@ -58,7 +60,7 @@ function assertAway(answer) {
 	assert.ok(Number(answer.headers["retry-after"]) > 0);
 }
 
-test("what was answered 503 is not stored", async () => {
+test("what Postgres did not take in time is not stored", async () => {
 	const ids = [await served(), await served(), await served()];
 	const table = await lock();
 	for (const answer of await Promise.all([give(ids[0]), give(ids[1]),
@@ -117,4 +119,28 @@ test("many at once are all taken, however long the last waits", async () => {
 	assert.ok(Date.now() - began > 3000);
 	assert.deepEqual(answers.filter(({ status }) => status !== 201), []);
 	await assay.postgres.query("drop function assay.late cascade");
+});
+
+test("what a slow commit stored after all is answered to its key", async () => {
+	const id = await served();
+	await assay.postgres.query(`create function assay.late() returns trigger
+		language plpgsql as 'begin perform pg_advisory_xact_lock(7);
+		return new; end';
+		create constraint trigger late after insert on assay.feedback
+		initially deferred for each row execute function assay.late()`);
+	const commits = await hold("select pg_advisory_xact_lock(7)");
+	const headers = { "idempotency-key": "commit" };
+	assertAway(await give(id, headers));
+	await commits.end();
+	const given = await until("the row", () => assay.postgres.value(
+		`select id from assay.feedback where request_id = '${id}'`));
+	await assay.postgres.query("drop function assay.late cascade");
+	await until("the gateway's connection", async () => {
+		const answer = await give(id, headers);
+		assert.ok([201, 503].includes(answer.status), answer.text);
+		return answer.status === 201 && answer.json.id === given;
+	});
+	const again = await give(id);
+	assert.equal(again.status, 409, again.text);
+	assert.equal(again.code, "feedback_exists");
 });
