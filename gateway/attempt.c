@@ -185,6 +185,8 @@ static const struct {
 static enum relay_form
 form_of(const struct query *q)
 {
+	if (q->wants_octets && strcmp(q->task->name, "embedding") == 0)
+		return RELAY_BYTES;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
 		if (strcmp(q->task->name, forms[i].task) == 0)
 			return q->stream ? forms[i].streamed : forms[i].whole;

@@ -393,20 +393,118 @@ keep_whole(const struct query_ask *ask, struct query *q, struct asked *x,
 	return true;
 }
 
+/* What decides what a runtime answers with, whoever of us reads it. */
+static const char *const decisive[] = {"encoding_format", "messages", "model",
+    "options", "stream", "stream_options", "task"};
+
+/* The long s and the kelvin sign fold into letters of ASCII. */
+static void
+fold(char *name)
+{
+	char *to = name;
+
+	for (const char *at = name; *at != '\0';) {
+		if (strncmp(at, "\xc5\xbf", 2) == 0) {
+			*to++ = 's';
+			at += 2;
+		} else if (strncmp(at, "\xe2\x84\xaa", 3) == 0) {
+			*to++ = 'k';
+			at += 3;
+		} else {
+			*to++ = *at++;
+		}
+	}
+	*to = '\0';
+}
+
+/* The decisive name that this one, quotes and all, is but for case. */
+static const char *
+twin_of(struct text raw)
+{
+	char name[64], folded[64];
+
+	if (!scan_string(raw, name, sizeof(name), NULL))
+		return NULL;
+	memcpy(folded, name, sizeof(name));
+	fold(folded);
+	for (size_t i = 0; i < sizeof(decisive) / sizeof(*decisive); i++)
+		if (strcasecmp(folded, decisive[i]) == 0)
+			return strcmp(name, decisive[i]) == 0 ? NULL
+							      : decisive[i];
+	return NULL;
+}
+
+/* From the opening quote of a sound string to its closing one. */
+static const char *
+closing_quote(const char *at, const char *end)
+{
+	const char *before;
+
+	do {
+		at = memchr(at + 1, '"', (size_t)(end - at - 1));
+		before = at - 1;
+		while (*before == '\\')
+			before--;
+	} while ((at - before) % 2 == 0);
+	return at;
+}
+
+/* Some runtimes read "STREAM" as "stream": they would do what the query does
+ * not say, and be blamed for it. The body is known to be sound JSON. */
+static bool
+check_case(struct query *q, struct text body, struct fault *f)
+{
+	const char *end = body.at + body.len;
+	size_t depth = 0;
+
+	for (const char *at = body.at; at < end; at++) {
+		const char *from = at, *twin = NULL;
+
+		if (*at == '{' || *at == '[')
+			depth++;
+		else if (*at == '}' || *at == ']')
+			depth--;
+		if (*at != '"')
+			continue;
+		at = closing_quote(at, end);
+		if (depth == 1)
+			twin = twin_of(
+			    (struct text){from, (size_t)(at + 1 - from)});
+		if (twin == NULL || at[1 + strspn(at + 1, " \t\r\n")] != ':')
+			continue;
+		(void)fault_set(f, FAULT_INVALID_REQUEST,
+		    "a member is %s but for its case", twin);
+		return at_fault(q, twin);
+	}
+	return true;
+}
+
+/* Vectors as octets are no JSON. */
+static bool
+wants_octets(struct text encoding)
+{
+	return encoding.len > 0 && !text_is(encoding, "null") &&
+	       !text_is(encoding, "\"float\"") &&
+	       !text_is(encoding, "\"base64\"");
+}
+
 static bool
 read_json_body(const struct query_ask *ask, struct query *q, struct asked *x,
     struct fault *f)
 {
-	enum { MODEL, OPTIONS_MEMBER, STREAM, TASK, MEMBERS };
+	enum { ENCODING, MODEL, OPTIONS_MEMBER, STREAM, TASK, MEMBERS };
 	struct scan_member m[MEMBERS] = {
+	    [ENCODING] = {.name = "encoding_format"},
 	    [MODEL] = {.name = "model"},
 	    [OPTIONS_MEMBER] = {.name = "options"},
 	    [STREAM] = {.name = "stream"},
 	    [TASK] = {.name = "task"},
 	};
 
-	if (!scan_object(ask->body, QUERY_DEPTH, m, MEMBERS, f))
+	if (!scan_object(ask->body, QUERY_DEPTH, m, MEMBERS, f) ||
+	    !check_case(q, ask->body, f))
 		return false;
+	q->wants_octets = wants_octets(m[ENCODING].value);
 	if (!read_name(q, m[MODEL].value, "model", x->model, sizeof(x->model),
 		&x->has_model, f))
 		return false;

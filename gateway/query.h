@@ -57,6 +57,7 @@ struct query {
 	bool allow_fallbacks;
 	bool explain;
 	bool stream;
+	bool wants_octets; /* of an embedding: no JSON comes back */
 	struct query_timeouts timeouts;
 	const char *model_asked; /* as the body names it */
 	/* The outgoing body, in turn; borrowed from the body given. */

@@ -70,6 +70,8 @@ describe("a body", () => {
 		["is nested 100,000 deep", `${"[".repeat(1e5)}`, "invalid_json"],
 		["has no model", "{}", "invalid_request"],
 		["has a model of another type", "{\"model\":7}", "invalid_request"],
+		["has a member that is ours but for case",
+			JSON.stringify({ ...good, STREAM: true }), "invalid_request"],
 		["has an empty model", "{\"model\":\"\"}", "model_not_found", 404],
 		["names an unknown model", "{\"model\":\"lovelace:no\"}",
 			"model_not_found", 404],

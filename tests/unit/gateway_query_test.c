@@ -135,6 +135,21 @@ static const struct refusal refusals[] = {
     {ALL, "{" M ",\"stream\":1}", FAULT_INVALID_REQUEST, "stream", "stream"},
     {ALL, "{" M ",\"stream\":\"true\"}", FAULT_INVALID_REQUEST, "stream",
 	"stream"},
+    /* members that are ours but for case */
+    {ALL, "{" M ",\"STREAM\":true}", FAULT_INVALID_REQUEST, "stream", "case"},
+    {ALL, "{\"Model\" : \"t:m\"," M "}", FAULT_INVALID_REQUEST, "model",
+	"a member is model but for its case"},
+    {ALL, "{" M ",\"x\":\"a\\\\\",\"taS\\u212a\":1}", FAULT_INVALID_REQUEST,
+	"task", "case"},
+    {ALL, "{" M ",\"\xc5\xbftream\":true}", FAULT_INVALID_REQUEST, "stream",
+	"case"},
+    {ALL, "{" M ",\"Options\":{}}", FAULT_INVALID_REQUEST, "options", "case"},
+    {ALL, "{" M ",\"x\":[{}],\"Messages\":[]}", FAULT_INVALID_REQUEST,
+	"messages", "case"},
+    {ALL, "{" M ",\"Stream_options\":{}}", FAULT_INVALID_REQUEST,
+	"stream_options", "case"},
+    {ALL, "{" M ",\"encoding_Format\":\"x\"}", FAULT_INVALID_REQUEST,
+	"encoding_format", "case"},
     /* scopes */
     {0, "{" M "}", FAULT_INSUFFICIENT_SCOPES, NULL, "inference"},
     {SCOPE_MARKETPLACE, "{" M "}", FAULT_INSUFFICIENT_SCOPES, NULL,
@@ -235,6 +250,49 @@ test_raw_nul_is_no_json(void **state)
 }
 
 /* ----------------------------------------------------------------- meaning */
+
+static void
+test_case_matters_at_the_top_alone(void **state)
+{
+	static const char *const bodies[] = {"{" M ",\"x\":{\"Stream\":true}}",
+	    "{" M ",\"x\":\"STREAM\"}",
+	    "{" M ",\"x\":[\"STREAM\",{\"Model\":1}]}",
+	    "{" M ",\"x\":\"\\\",\\\"Stream\\\":1\"}", "{" M ",\"streams\":1}",
+	    "{" M ",\"\\u0073tream\":false}", "{" M ",\"MAX_TOKENS\":1}"};
+	struct bench b;
+
+	(void)state;
+	bench_open(&b);
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++)
+		if (!make_chat(&b, bodies[i]))
+			fail_msg("%s: %s", bodies[i], b.f.why);
+	bench_close(&b);
+}
+
+static void
+test_octets_are_asked_for(void **state)
+{
+	static const struct {
+		const char *body;
+		bool wants_octets;
+	} rows[] = {
+	    {"{" M "}", false},
+	    {"{" M ",\"encoding_format\":null}", false},
+	    {"{" M ",\"encoding_format\":\"float\"}", false},
+	    {"{" M ",\"encoding_format\":\"base64\"}", false},
+	    {"{" M ",\"encoding_format\":\"bytes\"}", true},
+	    {"{" M ",\"encoding_format\":7}", true},
+	};
+	struct bench b;
+
+	(void)state;
+	bench_open(&b);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_true(make_chat(&b, rows[i].body));
+		assert_int_equal(b.q.wants_octets, rows[i].wants_octets);
+	}
+	bench_close(&b);
+}
 
 static void
 test_defaults(void **state)
@@ -548,6 +606,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_raw_nul_is_no_json),
+	    cmocka_unit_test(test_case_matters_at_the_top_alone),
+	    cmocka_unit_test(test_octets_are_asked_for),
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_every_option),
 	    cmocka_unit_test(test_restriction_is_never_lifted),
