@@ -268,7 +268,9 @@ attempt_end_name(const struct exchange *x)
 {
 	switch (x->relayed.end) {
 	case RELAY_WHOLE:
-		return x->relayed.status < 400 ? "served" : "refused";
+		return x->relayed.status < 400 && !x->relayed.is_refused
+			   ? "served"
+			   : "refused";
 	case RELAY_TRUNCATED:
 		return "truncated";
 	case RELAY_FAILED:

@@ -34,6 +34,8 @@ struct relay {
 	enum relay_form form; /* ANY where the answer is an error */
 	bool is_exact;
 	bool is_refusal; /* its body is for us, not for the buyer */
+	bool is_judged;	 /* its object, or the first of its events */
+	bool is_taken;	 /* the buyer has all that was said so far */
 	struct http_fields fields;
 	struct sse sse;
 	struct object object;
@@ -235,8 +237,68 @@ on_drained(void *arg)
 	struct relay *r = arg;
 
 	give_credit(r);
-	if (r->result.first_byte_us != 0)
+	if (r->result.first_byte_us != 0 && !r->is_taken)
 		timer_start(r->silence, r->stall_ms);
+	r->is_taken = client_backlog(r->buyer) == 0;
+}
+
+/* The object that is whole by now, or the data of the first event; empty where
+ * there is none yet, or it is larger than what is looked into. */
+static struct text
+first_object(const struct relay *r)
+{
+	struct text none = {NULL, 0};
+
+	if (r->form == RELAY_OBJECT)
+		return r->object.state == OBJECT_OVER &&
+			       r->result.body_bytes <= USAGE_TAIL
+			   ? (struct text){r->tail.at, r->tail.len}
+			   : none;
+	if (r->form == RELAY_EVENTS)
+		return sse_first(&r->sse);
+	return none;
+}
+
+/* A runtime that has begun a 200 can tell its failure in the body alone. One
+ * that says it is the request's fault is believed, as a 4xx is. */
+static bool
+is_failure(struct relay *r, struct text object)
+{
+	const json_t *error;
+	int64_t code = 0;
+	json_t *o = NULL;
+	bool is_error;
+
+	if (!json_read(object, object.len, &o, NULL))
+		return false;
+	error = json_object_get(o, "error");
+	is_error = error != NULL && !json_is_null(error) &&
+		   json_object_get(o, "choices") == NULL &&
+		   json_object_get(o, "data") == NULL;
+	if (is_error && json_is_object(error))
+		code = json_integer_value(json_object_get(error, "code"));
+	json_free(&o);
+	r->result.is_refused = is_error && code >= 400 && code < 500 &&
+			       relay_is_buyers_fault((int)code);
+	return is_error && !r->result.is_refused;
+}
+
+/* NULL: what has come so far is what it must be. */
+static const char *
+body_breach(struct relay *r)
+{
+	struct text object;
+
+	if (r->object.state == OBJECT_NONE)
+		return NO_OBJECT;
+	if (r->form == RELAY_EVENTS && r->sse.is_done && !r->sse.has_data)
+		return "the provider's stream has no event but its end";
+	object = first_object(r);
+	if (r->is_judged || object.len == 0)
+		return NULL;
+	r->is_judged = true;
+	return is_failure(r, object) ? "the provider's answer is an error"
+				     : NULL;
 }
 
 static void
@@ -356,24 +418,31 @@ on_body(void *arg, struct evbuffer *data)
 	struct relay *r = arg;
 	size_t len = evbuffer_get_length(data);
 	bool was_done = r->sse.is_done;
+	size_t said = r->sse.said;
+	const char *breach;
+	bool is_said;
 
 	r->result.body_bytes += len;
 	if (r->is_refusal) {
 		read_refusal(r, data);
 		return;
 	}
-	if (r->result.first_byte_us == 0)
-		r->result.first_byte_us = clock_mono_us();
 	feed(r, data);
-	if (r->object.state == OBJECT_NONE) {
+	/* Comments are silence. */
+	is_said = r->form != RELAY_EVENTS || r->sse.said != said;
+	if (r->result.first_byte_us == 0 && is_said)
+		r->result.first_byte_us = clock_mono_us();
+	breach = body_breach(r);
+	if (breach != NULL) {
 		evbuffer_drain(data, len);
-		fail(r, FAULT_PROVIDER_ERROR, NO_OBJECT);
+		fail(r, FAULT_PROVIDER_ERROR, breach);
 		return;
 	}
 	if (was_done && !r->is_exact) {
 		ignore_rest(r, data);
 		return;
 	}
+	r->is_taken &= !is_said;
 	r->uncredited += len;
 	evbuffer_add_buffer(r->held, data);
 	if (holds_too_much(r)) {
@@ -388,7 +457,9 @@ on_body(void *arg, struct evbuffer *data)
 		return;
 	}
 	give_credit(r);
-	timer_start(r->silence, r->sse.is_done ? AFTER_DONE_MS : r->stall_ms);
+	if (is_said || r->sse.is_done)
+		timer_start(
+		    r->silence, r->sse.is_done ? AFTER_DONE_MS : r->stall_ms);
 }
 
 /* -------------------------------------------------------------------- end */

@@ -19,8 +19,8 @@
 enum relay_form {
 	RELAY_ANY,
 	RELAY_BYTES,  /* one at least */
-	RELAY_OBJECT, /* a JSON object, and no event stream */
-	RELAY_EVENTS  /* an event stream that ends with [DONE] */
+	RELAY_OBJECT, /* a JSON object, no error, and no event stream */
+	RELAY_EVENTS  /* an event stream with data that ends with [DONE] */
 };
 
 struct relay_order {
@@ -62,6 +62,8 @@ struct relay_result {
 	struct fault fault;	   /* where end is not RELAY_WHOLE */
 	bool is_hasty;		   /* silence ended it before it was fair to */
 	int status;		   /* the provider's, 0: no head came */
+	bool is_refused;	   /* a 2xx whose object is a 4xx of the
+				    * request's own fault */
 	bool is_stream;		   /* text/event-stream */
 	bool at_boundary;	   /* the buyer stands between two events */
 	struct evbuffer *held;	   /* last bytes, not yet sent: drain what you
@@ -71,7 +73,8 @@ struct relay_result {
 	struct usage usage;
 	uint64_t body_bytes;   /* received from the provider */
 	int64_t head_us;       /* clock_mono_us of its head, 0: none came */
-	int64_t first_byte_us; /* and of its first body byte */
+	int64_t first_byte_us; /* and of its first body byte, of a stream of
+				* events the first that is no comment */
 };
 
 /* fn's answer comes once, never before relay_ask has returned. */

@@ -19,9 +19,31 @@ is_line(const struct sse *s, const char *whole)
 	return len == strlen(whole) && memcmp(s->line, whole, len) == 0;
 }
 
+static bool
+line_begins(const struct sse *s, const char *with)
+{
+	size_t len = strlen(with);
+
+	return s->line_len >= len && memcmp(s->line, with, len) == 0;
+}
+
+/* The first line of data, its name too. */
+static void
+keep_first(struct sse *s, const char *at, size_t len)
+{
+	if (s->first_len < sizeof(s->first)) {
+		size_t room = sizeof(s->first) - s->first_len;
+
+		memcpy(s->first + s->first_len, at, len < room ? len : room);
+	}
+	s->first_len += len;
+}
+
 static void
 add(struct sse *s, const char *at, size_t len)
 {
+	if (!s->has_data)
+		keep_first(s, at, len);
 	if (s->line_len < sizeof(s->line)) {
 		size_t room = sizeof(s->line) - s->line_len;
 
@@ -29,6 +51,8 @@ add(struct sse *s, const char *at, size_t len)
 	}
 	s->line_len += len;
 	s->event_len += len;
+	if (line_begins(s, "data:") || line_begins(s, "event:"))
+		s->said += len;
 	if (s->event_len > SSE_HOLD_MAX)
 		s->is_parted = true;
 }
@@ -41,6 +65,10 @@ end_line(struct sse *s)
 		s->is_done = true;
 		return;
 	}
+	if (line_begins(s, "data:"))
+		s->has_data = true;
+	if (!s->has_data)
+		s->first_len = 0;
 	if (is_line(s, "")) {
 		s->event_len = 0;
 		s->is_parted = false;
@@ -78,4 +106,14 @@ bool
 sse_at_boundary(const struct sse *s)
 {
 	return !s->is_parted;
+}
+
+struct text
+sse_first(const struct sse *s)
+{
+	static const size_t name = sizeof("data:") - 1;
+
+	if (!s->has_data || s->first_len > sizeof(s->first))
+		return (struct text){NULL, 0};
+	return (struct text){s->first + name, s->first_len - name};
 }

@@ -16,6 +16,7 @@ struct scene {
 	struct client *client;
 	struct pending *question;
 	struct relay_order order;
+	struct timer *tick; /* a test's own */
 	unsigned answers;
 	bool frees_buyer; /* from inside the answer, as an exchange does */
 	struct relay_result result;

@@ -141,6 +141,9 @@ static void
 test_forms(void **state)
 {
 	static const char none[] = "the provider's answer is no JSON object";
+	static const char bare[] =
+	    "the provider's stream has no event but its end";
+	static const char error[] = "the provider's answer is an error";
 	static const char cut[] = "the provider's answer ended in the middle";
 	static const struct {
 		enum relay_form form;
@@ -176,6 +179,31 @@ test_forms(void **state)
 	    {RELAY_EVENTS, 200, "text/event-stream", {"", ""}, RELAY_FAILED,
 		FAULT_TRUNCATED,
 		"the provider's stream ended without its terminal event"},
+	    {RELAY_EVENTS, 200, "text/event-stream",
+		{": hello\n\n", "data: [DONE]\n\n"}, RELAY_TRUNCATED,
+		FAULT_PROVIDER_ERROR, bare},
+	    {RELAY_EVENTS, 200, "text/event-stream", {"data: [DONE]\n\n", ""},
+		RELAY_FAILED, FAULT_PROVIDER_ERROR, bare},
+	    {RELAY_EVENTS, 200, "text/event-stream",
+		{"data: {\"error\":{\"code\":500}}\n\n", "data: [DONE]\n\n"},
+		RELAY_FAILED, FAULT_PROVIDER_ERROR, error},
+	    {RELAY_EVENTS, 200, "text/event-stream",
+		{"event: error\r\ndata: {\"er", "ror\":\"no\"}\r\n\r\n"},
+		RELAY_FAILED, FAULT_PROVIDER_ERROR, error},
+	    {RELAY_EVENTS, 200, "text/event-stream",
+		{"data: {\"error\":null,\"choices\":[]}\n\n",
+		    "data: [DONE]\n\n"},
+		RELAY_WHOLE, FAULT_NONE, ""},
+	    {RELAY_OBJECT, 200, "application/json", {"{\"error\":\"no\"}", ""},
+		RELAY_FAILED, FAULT_PROVIDER_ERROR, error},
+	    {RELAY_OBJECT, 200, "application/json",
+		{"{\"error\":", "{\"code\":500}}"}, RELAY_TRUNCATED,
+		FAULT_PROVIDER_ERROR, error},
+	    {RELAY_OBJECT, 200, "application/json",
+		{"{\"error\":{},", "\"data\":[]}"}, RELAY_WHOLE, FAULT_NONE,
+		""},
+	    {RELAY_BYTES, 200, "text/event-stream", {"data: [DONE]\n\n", ""},
+		RELAY_WHOLE, FAULT_NONE, ""},
 	    {RELAY_EVENTS, 422, "application/json", {"{}", ""}, RELAY_WHOLE,
 		FAULT_NONE, ""},
 	    {RELAY_BYTES, 200, "audio/mpeg", {"", ""}, RELAY_FAILED,
@@ -205,6 +233,38 @@ test_forms(void **state)
 		assert_string_equal(s.result.fault.why, rows[i].why);
 		if (rows[i].end == RELAY_FAILED)
 			assert_int_equal(s.buyer.status, 0);
+		end(&s);
+	}
+}
+
+/* A 2xx that says it is a 4xx of the request is passed on as one. */
+static void
+test_refusals_in_a_body(void **state)
+{
+	static const struct {
+		enum relay_form form;
+		const char *type, *body;
+		bool is_refused;
+	} rows[] = {
+	    {RELAY_EVENTS, "text/event-stream",
+		"data: {\"error\":{\"code\":400}}\n\ndata: [DONE]\n\n", true},
+	    {RELAY_OBJECT, "application/json", "{\"error\":{\"code\":422}}",
+		true},
+	    {RELAY_OBJECT, "application/json", "{\"choices\":[]}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct scene s;
+
+		begin(&s);
+		s.order.form = rows[i].form;
+		ask(&s);
+		fake_path_head(&s.path, 200, rows[i].type);
+		fake_path_body(&s.path, rows[i].body);
+		fake_path_end(&s.path, NULL);
+		assert_int_equal(s.result.end, RELAY_WHOLE);
+		assert_int_equal(s.result.is_refused, rows[i].is_refused);
 		end(&s);
 	}
 }
@@ -322,6 +382,51 @@ test_stall_and_total_deadlines(void **state)
 	run_for(s.loop, 150);
 	assert_int_equal(s.result.fault.kind, FAULT_TOTAL_TIMEOUT);
 	end(&s);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct scene *s = arg;
+
+	if (s->answers > 0)
+		return;
+	fake_path_body(&s->path, ": wait\n\n");
+	fake_buyer_drains(&s->buyer);
+	timer_start(s->tick, 10);
+}
+
+/* Comments neither begin an answer nor go on with one, taken or not. */
+static void
+test_comments_are_silence(void **state)
+{
+	static const struct {
+		const char *before;
+		enum fault_kind kind;
+	} rows[] = {
+	    {": wait\n\n", FAULT_FIRST_BYTE_TIMEOUT},
+	    {"\n\n", FAULT_FIRST_BYTE_TIMEOUT},
+	    {"data: 1\n\n", FAULT_STREAM_STALLED},
+	    {"event: x\n", FAULT_STREAM_STALLED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct scene s;
+
+		begin(&s);
+		s.order.form = RELAY_EVENTS;
+		ask(&s);
+		s.tick = timer_new(s.loop, on_tick, &s);
+		fake_path_head(&s.path, 200, "text/event-stream");
+		fake_path_body(&s.path, rows[i].before);
+		timer_start(s.tick, 10);
+		run_for(s.loop, 300);
+		assert_int_equal(s.answers, 1);
+		assert_int_equal(s.result.fault.kind, rows[i].kind);
+		timer_free(&s.tick);
+		end(&s);
+	}
 }
 
 /* Silence is held against a provider only where the operator's own limit has
@@ -476,11 +581,13 @@ main(void)
 	    cmocka_unit_test(test_half_event_never_reaches_the_buyer),
 	    cmocka_unit_test(test_stream_without_its_end_is_truncated),
 	    cmocka_unit_test(test_forms),
+	    cmocka_unit_test(test_refusals_in_a_body),
 	    cmocka_unit_test(test_failure_before_the_first_byte),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_buyers_own_fault_passes),
 	    cmocka_unit_test(test_first_byte_deadline),
 	    cmocka_unit_test(test_stall_and_total_deadlines),
+	    cmocka_unit_test(test_comments_are_silence),
 	    cmocka_unit_test(test_hasty_buyers),
 	    cmocka_unit_test(test_back_pressure),
 	    cmocka_unit_test(test_keep_alive_between_events_only),
