@@ -10,17 +10,19 @@
 
 #define JSON "application/json"
 
+enum { GAUGES = 10 };
+
 struct admin {
 	const struct ticker *ticker;
 	struct server *server;
 	struct metrics *metrics;
-	struct metric *gauges[10];
+	struct metric *gauges[GAUGES];
 };
 
 static const struct {
 	const char *name;
 	const char *help;
-} gauges[10] = {
+} gauges[GAUGES] = {
     {"assay_reputation_leads", "1 while this one leads."},
     {"assay_reputation_postgres_up", "1 while Postgres can be asked."},
     {"assay_reputation_ticks", "Ticks since it started."},
@@ -29,8 +31,8 @@ static const struct {
     {"assay_reputation_pairs", "Scores computed."},
     {"assay_reputation_tier_changes", "Promotions and demotions."},
     {"assay_reputation_tick_microseconds", "How long the last tick took."},
-    {"assay_reputation_clock_off",
-	"1 while the clock is over a minute off Postgres's: it does not lead."},
+    {"assay_reputation_clock_off", "1 while the clock is over ten seconds off "
+				   "Postgres's: it does not lead."},
     {"assay_reputation_partitions_waiting",
 	"Partitions to be made or dropped whose tables were in use."},
 };
@@ -40,12 +42,12 @@ fill(void *arg)
 {
 	const struct admin *x = arg;
 	const struct ticker_counts *c = ticker_counts(x->ticker);
-	const int64_t values[10] = {c->leads, c->is_up, (int64_t)c->ticks,
+	const int64_t values[GAUGES] = {c->leads, c->is_up, (int64_t)c->ticks,
 	    (int64_t)c->failures, (int64_t)c->events, (int64_t)c->pairs,
 	    (int64_t)c->tier_changes, c->last_us, c->is_off,
 	    c->partitions_waiting};
 
-	for (size_t i = 0; i < 10; i++)
+	for (size_t i = 0; i < GAUGES; i++)
 		metric_set(x->gauges[i], values[i], 0, 0, 0);
 }
 
@@ -106,7 +108,7 @@ admin_open(struct loop *l, const char *address, const struct ticker *t,
 	x = mem_new(sizeof(*x));
 	x->ticker = t;
 	x->metrics = metrics_new();
-	for (size_t i = 0; i < 10; i++)
+	for (size_t i = 0; i < GAUGES; i++)
 		x->gauges[i] = metric_gauge(
 		    x->metrics, gauges[i].name, gauges[i].help, NULL, 0);
 	metrics_on_render(x->metrics, fill, x);

@@ -502,16 +502,21 @@ close_sessions(struct ticker *t)
 /* A day closed ahead can not be opened again: with a clock that is not
  * Postgres's we do not lead. A clock given by --now is one on purpose. */
 static bool
-look_at_clock(struct ticker *t, int64_t now_ms, struct fault *f)
+look_at_clock(
+    struct ticker *t, int64_t now_ms, int64_t began_ms, struct fault *f)
 {
-	int64_t theirs, off;
+	int64_t theirs, least, most, off;
 	bool was_off = t->counts.is_off;
 
 	if (t->settings->now != NULL)
 		return true;
 	if (!ask_int(t, DB_CLOCK, NULL, &theirs, f))
 		return false;
-	off = now_ms - theirs;
+	/* We do not know when between our look and its answer Postgres looked:
+	 * one that is slow to answer has no other clock. */
+	least = now_ms - theirs;
+	most = least + clock_mono_ms() - began_ms;
+	off = least > 0 ? least : most < 0 ? most : 0;
 	t->counts.is_off = off > CLOCK_OFF_MS || off < -CLOCK_OFF_MS;
 	if (t->counts.is_off && !was_off)
 		log_error(&t->log, "clock_off", LOG_INT("ahead_ms", off),
@@ -544,10 +549,11 @@ take_locks(struct ticker *t, bool *leads, struct fault *f)
 static bool
 lead(struct ticker *t, int64_t now_ms, struct fault *f)
 {
+	int64_t began_ms = clock_mono_ms();
 	bool led = t->counts.leads;
 
 	if (!open_session(t, &t->db, f) || !open_session(t, &t->writer, f) ||
-	    !look_at_clock(t, now_ms, f))
+	    !look_at_clock(t, now_ms, began_ms, f))
 		return false;
 	t->counts.is_up = true;
 	t->counts.leads = false;
